@@ -1,0 +1,357 @@
+"""The one encoder of both journeys: a plain vision transformer.
+
+Pre-training runs its parts on visible tokens; tasks call ``forward`` and get feature maps. Parameter
+names are those of MAE's code and of timm, so their files load without renaming.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mae_transfer.layers.block import Block
+from mae_transfer.layers.patch_embed import PatchEmbed
+from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
+from mae_transfer.registry import MODELS
+
+ARCHS = {
+    'tiny': dict(embed_dims=192, num_layers=12, num_heads=3),
+    'small': dict(embed_dims=384, num_layers=12, num_heads=6),
+    'base': dict(embed_dims=768, num_layers=12, num_heads=12),
+    'large': dict(embed_dims=1024, num_layers=24, num_heads=16),
+    'huge': dict(embed_dims=1280, num_layers=32, num_heads=16),
+}
+POS_EMBEDS = ('learned', 'sincos_xy', 'sincos_yx', None)
+OUT_TYPES = ('featmap', 'avg', 'cls', 'tokens')
+
+
+def resolve_arch(arch: str | dict) -> dict:
+    """Return width, depth, heads and MLP ratio of an architecture given by name or in full.
+
+    Raises:
+        ValueError: If the name is unknown or the dict lacks or adds a key.
+    """
+    if isinstance(arch, str):
+        if arch not in ARCHS:
+            raise ValueError(f'arch={arch!r}: must be one of {sorted(ARCHS)} or a dict')
+        arch = ARCHS[arch]
+    required = {'embed_dims', 'num_layers', 'num_heads'}
+    if not required <= arch.keys() <= required | {'mlp_ratio'}:
+        raise ValueError(
+            f'arch={arch}: needs the keys {sorted(required)} and takes, besides, only mlp_ratio'
+        )
+    return {'mlp_ratio': 4.0, **arch}
+
+
+def to_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """Read a size given as one number or as (height, width).
+
+    Raises:
+        ValueError: If it is neither, or a side is not positive.
+    """
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+        raise ValueError(f'{name}={value!r}: must be a positive int or (height, width)')
+    return pair
+
+
+@MODELS.register_module()
+class PlainViT(BaseModule):
+    """Vision transformer (Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929).
+
+    With ``window_size`` and ``global_blocks`` it is the backbone of ViTDet (Li et al. 2022,
+    https://arxiv.org/abs/2203.16527): attention in windows, but over the whole map in a few blocks.
+
+    Args:
+        arch: 'tiny', 'small', 'base', 'large', 'huge', or a dict with ``embed_dims``,
+            ``num_layers``, ``num_heads`` and perhaps ``mlp_ratio`` (4).
+        img_size: Side or (height, width), in pixels, that the tables of relative position of
+            global blocks are made for. Images of any other size pass; tables are interpolated.
+        patch_size: Side or (height, width) of a patch, in pixels.
+        in_channels: Channels of the image.
+        pretrain_img_size: Image size that ``pos_embed`` is stored for (ViTDet stores 224's and
+            interpolates in each forward pass); ``img_size`` when not given.
+        with_cls_token: Whether a class token goes through the blocks. Windows and relative
+            positions exclude it.
+        pos_embed: How the absolute positions start: 'learned' (normal, std .02), 'sincos_xy' (MAE's
+            fixed table), 'sincos_yx' (MMPretrain's and CAE's), None = no absolute positions.
+        freeze_pos_embed: Whether ``pos_embed`` is not trained; by default sine-cosine tables are
+            frozen (as in pre-training) and learned ones are not.
+        qkv_bias: True, False or 'no-key' (biases of query and value only).
+        layer_scale_init: Start of the layer scale; None = no layer scale.
+        rel_pos: Whether blocks have decomposed relative positions, starting at zero.
+        window_size: Side of attention windows, in tokens; 0 = all blocks are global.
+        global_blocks: Indices of the blocks that attend over the whole map all the same.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
+        out_indices: Block, or blocks, whose output is returned; negative counts from the end.
+        final_norm: Whether the last block's output passes the final layer norm ``norm``.
+        out_type: What ``forward`` returns per output: 'featmap' (B, C, h, w); 'tokens' (B, N, C);
+            'cls' (B, C), the class token; 'avg' (B, C), the mean of the patch tokens behind
+            ``fc_norm``, which then replaces ``norm`` (MAE's fine-tuning).
+        frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks,
+            and, when k is their number, the final norm too.
+        with_cp: Whether to recompute activations in the backward pass to save memory.
+        norm_eps: Epsilon of the layer norms.
+        init_cfg: ``dict(type='PretrainedViT', checkpoint=...)`` loads a pre-trained encoder.
+
+    Raises:
+        ValueError: If an argument is out of range or two of them exclude each other.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        img_size: int | Sequence[int] = 224,
+        patch_size: int | Sequence[int] = 16,
+        in_channels: int = 3,
+        *,
+        pretrain_img_size: int | Sequence[int] | None = None,
+        with_cls_token: bool = True,
+        pos_embed: str | None = 'learned',
+        freeze_pos_embed: bool | None = None,
+        qkv_bias: bool | str = True,
+        layer_scale_init: float | None = None,
+        rel_pos: bool = False,
+        window_size: int = 0,
+        global_blocks: Sequence[int] = (),
+        drop_path_rate: float = 0.0,
+        out_indices: int | Sequence[int] = -1,
+        final_norm: bool = True,
+        out_type: str = 'featmap',
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        norm_eps: float = 1e-6,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        arch = resolve_arch(arch)
+        self.embed_dims, self.num_layers = arch['embed_dims'], arch['num_layers']
+        self.num_heads = arch['num_heads']
+        self.img_size, self.patch_size = to_pair(img_size, 'img_size'), to_pair(patch_size, 'patch_size')
+        self.in_channels = in_channels
+        self.pos_grid = self._grid_of(to_pair(pretrain_img_size or img_size, 'pretrain_img_size'))
+        self.with_cls_token = with_cls_token
+        self.num_prefix_tokens = int(with_cls_token)
+        self.window_size, self.rel_pos = window_size, rel_pos
+        self.global_blocks = self._block_indices(global_blocks, 'global_blocks')
+        self.out_indices = self._block_indices(out_indices, 'out_indices')
+        self.out_type, self.frozen_stages, self.with_cp = out_type, frozen_stages, with_cp
+        self.norm_eps = norm_eps
+        self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate)
+
+        self.patch_embed = PatchEmbed(in_channels, self.embed_dims, self.patch_size)
+        self.cls_token = None
+        if with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        self._add_pos_embed(pos_embed, freeze_pos_embed)
+        last = max(self.num_layers - 1, 1)
+        self.blocks = nn.ModuleList(
+            Block(
+                self.embed_dims,
+                self.num_heads,
+                arch['mlp_ratio'],
+                qkv_bias,
+                layer_scale_init,
+                drop_path_rate * i / last,
+                norm_eps,
+                **self._attention_span(i),
+            )
+            for i in range(self.num_layers)
+        )
+        self.norm = self.fc_norm = None
+        if out_type == 'avg':
+            self.fc_norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
+        elif final_norm:
+            self.norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
+        self._reset_parameters()
+        self._freeze()
+
+    # ---- construction ----------------------------------------------------------------------
+
+    def _grid_of(self, img_size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of patches of an image, counting a patch that sticks out."""
+        return tuple(-(-side // patch) for side, patch in zip(img_size, self.patch_size, strict=True))
+
+    def _block_indices(self, indices: int | Sequence[int], name: str) -> tuple[int, ...]:
+        indices = (indices,) if isinstance(indices, int) else tuple(indices)
+        if any(not -self.num_layers <= i < self.num_layers for i in indices):
+            raise ValueError(f'{name}={indices}: the encoder has blocks 0 to {self.num_layers - 1}')
+        indices = tuple(i % self.num_layers for i in indices)
+        if list(indices) != sorted(set(indices)):
+            raise ValueError(f'{name}={indices}: must ascend without repetition')
+        return indices
+
+    def _check_arguments(
+        self, pos_embed: str | None, freeze_pos_embed: bool | None, drop_path_rate: float
+    ) -> None:
+        if pos_embed not in POS_EMBEDS:
+            raise ValueError(f'pos_embed={pos_embed!r}: must be one of {POS_EMBEDS}')
+        if pos_embed is None and freeze_pos_embed is not None:
+            raise ValueError(f'freeze_pos_embed={freeze_pos_embed}: there are no absolute positions')
+        if self.out_type not in OUT_TYPES:
+            raise ValueError(f'out_type={self.out_type!r}: must be one of {OUT_TYPES}')
+        if self.out_type == 'cls' and not self.with_cls_token:
+            raise ValueError("out_type='cls' needs with_cls_token=True")
+        if self.out_type == 'avg' and self.out_indices != (self.num_layers - 1,):
+            raise ValueError(f"out_type='avg' takes the last block only, not {self.out_indices}")
+        if self.with_cls_token and (self.window_size or self.rel_pos):
+            raise ValueError(
+                'with_cls_token=True excludes window_size and rel_pos: a class token has no place '
+                'on the map; set with_cls_token=False'
+            )
+        if self.global_blocks and not self.window_size:
+            raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
+        if not -1 <= self.frozen_stages <= self.num_layers:
+            raise ValueError(
+                f'frozen_stages={self.frozen_stages}: must be in [-1, {self.num_layers}]'
+            )
+
+    def _attention_span(self, index: int) -> dict:
+        """Window and size of the relative-position tables of one block."""
+        window = 0 if index in self.global_blocks else self.window_size
+        size = (window, window) if window else self._grid_of(self.img_size)
+        return dict(window_size=window, rel_pos_size=size if self.rel_pos else None)
+
+    def _add_pos_embed(self, kind: str | None, freeze: bool | None) -> None:
+        self.pos_embed = None
+        if kind is None:
+            return
+        if kind == 'learned':
+            length = self.num_prefix_tokens + self.pos_grid[0] * self.pos_grid[1]
+            table = nn.init.trunc_normal_(torch.empty(1, length, self.embed_dims), std=0.02)
+        else:
+            order = kind.removeprefix('sincos_')
+            table = sincos_pos_embed(self.embed_dims, self.pos_grid, order, self.num_prefix_tokens)
+        freeze = kind != 'learned' if freeze is None else freeze
+        self.pos_embed = nn.Parameter(table, requires_grad=not freeze)
+
+    def _reset_parameters(self) -> None:
+        """Initialise as ViT does: linear layers and the class token normal with std .02."""
+        if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=0.02)
+        for module in self.blocks.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        if self.frozen_stages < 0:
+            return []
+        parts = [self.patch_embed, *self.blocks[: self.frozen_stages]]
+        if self.frozen_stages == self.num_layers and self.norm is not None:
+            parts.append(self.norm)
+        return parts
+
+    def _freeze(self) -> None:
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+        if self.frozen_stages >= 0:
+            for parameter in (self.cls_token, self.pos_embed):
+                if parameter is not None:
+                    parameter.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'PlainViT':
+        """Switch to training; frozen parts stay in evaluation (no stochastic depth)."""
+        super().train(mode)
+        for part in self._frozen_parts():
+            part.eval()
+        return self
+
+    # ---- what optimizers ask ---------------------------------------------------------------
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Tell the depth of a parameter, for layer-wise learning-rate decay.
+
+        Args:
+            param_name: Name of the parameter.
+            prefix: Where the encoder sits in the model, such as 'backbone.'.
+
+        Returns:
+            The depth and the number of depths, ``num_layers + 2``: 0 = embeddings, i + 1 = block i,
+            ``num_layers + 1`` = everything behind the blocks and outside the encoder.
+        """
+        last = self.num_layers + 1
+        if not param_name.startswith(prefix):
+            return last, last + 1
+        first, *rest = param_name.removeprefix(prefix).split('.')
+        if first in ('cls_token', 'mask_token', 'pos_embed', 'patch_embed'):
+            return 0, last + 1
+        if first == 'blocks':
+            return int(rest[0]) + 1, last + 1
+        return last, last + 1
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of own parameters that fine-tuning recipes exempt from decay besides 1-D ones."""
+        return {name for name in ('pos_embed', 'cls_token') if getattr(self, name) is not None}
+
+    # ---- forward ---------------------------------------------------------------------------
+
+    def patch_positions(self, grid: tuple[int, int]) -> Tensor | None:
+        """Absolute positions of the patches on a grid, (1, h * w, C), interpolated when needed."""
+        if self.pos_embed is None:
+            return None
+        table = resize_pos_embed(self.pos_embed, grid, self.pos_grid, self.num_prefix_tokens)
+        return table[:, self.num_prefix_tokens :]
+
+    def prepend_cls(self, x: Tensor) -> Tensor:
+        """Put the class token, with its position, before the patch tokens if there is one."""
+        if self.cls_token is None:
+            return x
+        cls = self.cls_token
+        if self.pos_embed is not None:
+            cls = cls + self.pos_embed[:, :1]
+        return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + L, C)
+
+    def run_block(self, block: Block, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """Run one block, recomputing it in the backward pass with ``with_cp``."""
+        if self.with_cp and self.training and torch.is_grad_enabled():
+            return checkpoint(block, x, grid, use_reentrant=False)
+        return block(x, grid)
+
+    def _output(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Shape the tokens of one block as ``out_type`` asks."""
+        if self.out_type == 'tokens':
+            return x
+        if self.out_type == 'cls':
+            return x[:, 0]
+        patches = x[:, self.num_prefix_tokens :]
+        if self.out_type == 'avg':
+            return self.fc_norm(patches.mean(dim=1))
+        return patches.transpose(1, 2).reshape(len(x), -1, *grid).contiguous()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Encode images.
+
+        Args:
+            x: (B, in_channels, H, W), any H and W: padded with zeros to whole patches.
+
+        Returns:
+            One entry per index of ``out_indices``; as 'featmap' (B, C, ceil(H / p), ceil(W / q)).
+
+        Raises:
+            ValueError: If ``x`` has another number of channels than ``in_channels``.
+        """
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f'images have the shape {tuple(x.shape)}, but the encoder takes (B, '
+                f'{self.in_channels}, H, W): adapt the data or in_channels'
+            )
+        x = self.patch_embed(x)  # (B, C, h, w)
+        grid = tuple(x.shape[-2:])
+        x = x.flatten(2).transpose(1, 2)  # (B, L, C)
+        positions = self.patch_positions(grid)
+        if positions is not None:
+            x = x + positions
+        x = self.prepend_cls(x)
+        outputs = []
+        for index, block in enumerate(self.blocks[: self.out_indices[-1] + 1]):
+            x = self.run_block(block, x, grid)
+            if index in self.out_indices:
+                last = index == self.num_layers - 1
+                outputs.append(self._output(self.norm(x) if last and self.norm else x, grid))
+        return tuple(outputs)

@@ -1,0 +1,1 @@
+"""Bricks of the vision transformer in plain PyTorch: no registry, no config, no other room."""

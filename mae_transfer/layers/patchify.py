@@ -1,0 +1,61 @@
+"""Images to rows of pixels per patch and back: what a masked autoencoder predicts."""
+
+from torch import Tensor
+
+
+def check_divisible(height: int, width: int, patch_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the patch grid (h, w) of an image that patches tile without a rest.
+
+    Raises:
+        ValueError: If a side of the image is no multiple of the patch.
+    """
+    p, q = patch_size
+    if height % p or width % q:
+        raise ValueError(
+            f'the image is {height}x{width} pixels, but both sides must be multiples of the patch '
+            f'size {p}x{q}: resize or crop it, or choose another patch_size'
+        )
+    return height // p, width // q
+
+
+def patchify(images: Tensor, patch_size: tuple[int, int]) -> Tensor:
+    """Cut images into non-overlapping patches, the channel running fastest.
+
+    The layout (row in patch, column in patch, channel) is that of MAE (He et al. 2021,
+    https://arxiv.org/abs/2111.06377), so predictions of its published decoders fit.
+
+    Args:
+        images: (B, C, H, W), H and W multiples of the patch size.
+        patch_size: Height p and width q of a patch, in pixels.
+
+    Returns:
+        One row per patch, row by row of the grid, (B, L, p * q * C).
+    """
+    b, c, height, width = images.shape
+    p, q = patch_size
+    h, w = check_divisible(height, width, patch_size)
+    x = images.reshape(b, c, h, p, w, q)
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(b, h * w, p * q * c)
+
+
+def unpatchify(patches: Tensor, patch_size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """Put patches back into images; the inverse of :func:`patchify`.
+
+    Args:
+        patches: (B, L, p * q * C).
+        patch_size: Height p and width q of a patch, in pixels.
+        grid: Rows h and columns w of patches; h * w = L.
+
+    Returns:
+        (B, C, h * p, w * q).
+
+    Raises:
+        ValueError: If ``grid`` does not hold L patches.
+    """
+    b, num_patches, row = patches.shape
+    (p, q), (h, w) = patch_size, grid
+    if h * w != num_patches:
+        raise ValueError(f'grid {h}x{w} holds {h * w} patches, but patches has {num_patches}')
+    c = row // (p * q)
+    x = patches.reshape(b, h, w, p, q, c)
+    return x.permute(0, 5, 1, 3, 2, 4).reshape(b, c, h * p, w * q)

@@ -1,0 +1,1 @@
+"""Which patches are hidden: pure functions on index tensors, without a model."""

@@ -1,0 +1,8 @@
+"""Journey 1, image -> masking -> encoder -> decoder -> loss. Registers with MMPretrain."""
+
+from mae_transfer.pretrain.losses import MaskedPatchLoss
+from mae_transfer.pretrain.mae import MaskedAutoencoder
+from mae_transfer.pretrain.mae_decoder import MAEDecoder
+from mae_transfer.pretrain.pixel_target import PixelTarget
+
+__all__ = ['MAEDecoder', 'MaskedAutoencoder', 'MaskedPatchLoss', 'PixelTarget']

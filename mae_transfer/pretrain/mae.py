@@ -1,0 +1,139 @@
+"""Masked autoencoder: the parts of pre-training wired together."""
+
+import torch
+from mmpretrain.models import BaseSelfSupervisor
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
+from mae_transfer.masking.random_mask import random_mask
+from mae_transfer.masking.token_index import mask_from_restore, split_by_mask
+from mae_transfer.pretrain.masked_encoder import encode_visible
+
+
+@MODELS.register_module()
+class MaskedAutoencoder(BaseSelfSupervisor):
+    """MAE (He et al. 2021, 'Masked Autoencoders Are Scalable Vision Learners', arXiv 2111.06377).
+
+    Hide most patches, encode the visible ones, predict the pixels of the hidden ones.
+
+    Args:
+        backbone: The encoder, a ``PlainViT`` with class token, final norm and global attention.
+        neck: The decoder, ``MAEDecoder``.
+        head: The loss, ``MaskedPatchLoss``.
+        target_generator: Images -> targets, ``PixelTarget``.
+        mask_ratio: Share of hidden patches, in (0, 1).
+        data_preprocessor: MMPretrain's ``SelfSupDataPreprocessor`` by default.
+        init_cfg: Initialisation; see MMEngine.
+
+    Raises:
+        ValueError: If the encoder cannot run on visible patches alone.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        target_generator: dict,
+        mask_ratio: float = 0.75,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            backbone=backbone,
+            neck=neck,
+            head=head,
+            target_generator=target_generator,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+        )
+        self.mask_ratio = mask_ratio
+        encoder = self.backbone
+        if encoder.window_size or encoder.rel_pos or encoder.norm is None or not encoder.with_cls_token:
+            raise ValueError(
+                'the encoder of MaskedAutoencoder sees a few visible patches: it needs '
+                'window_size=0, rel_pos=False, with_cls_token=True and final_norm=True'
+            )
+
+    def init_weights(self) -> None:
+        """Initialise as MAE does (appendix A.1), then load what ``init_cfg`` names.
+
+        Linear layers and the patch projection, seen as a linear layer, are Xavier-uniform with
+        zero bias; class and mask token are normal with std .02; the bias of the patch projection
+        keeps PyTorch's start.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.xavier_uniform_(self.backbone.patch_embed.proj.weight.data.flatten(1))
+        nn.init.normal_(self.backbone.cls_token, std=0.02)
+        nn.init.normal_(self.neck.mask_token, std=0.02)
+        super().init_weights()
+
+    def _indices(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Visible indices, ranks and mask: the given mask, or a random one."""
+        h, w = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
+        if mask is None:
+            ids_keep, _, ids_restore = random_mask(len(inputs), h * w, self.mask_ratio, inputs.device)
+            return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
+        if mask.shape != (len(inputs), h * w):
+            raise ValueError(
+                f'mask has the shape {tuple(mask.shape)}, but {len(inputs)} images of {h}x{w} '
+                f'patches need ({len(inputs)}, {h * w})'
+            )
+        ids_keep, _, ids_restore = split_by_mask(mask)
+        return ids_keep, ids_restore, mask.bool()
+
+    def predict_patches(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Hide patches and predict all of them.
+
+        Args:
+            inputs: (B, C, H, W), H and W multiples of the patch size.
+            mask: (B, L), True or 1 = hidden, the same number in each image; random if not given.
+
+        Returns:
+            Predictions (B, L, D) in the space of the target, and the mask (B, L), bool.
+        """
+        ids_keep, ids_restore, mask = self._indices(inputs, mask)
+        latent = encode_visible(self.backbone, inputs, ids_keep)  # (B, 1 + L_keep, C)
+        grid = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
+        return self.neck(latent, ids_restore, grid), mask  # (B, L, D), (B, L)
+
+    def loss(
+        self, inputs: Tensor, data_samples: list | None = None, mask: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Compute the reconstruction loss over hidden patches.
+
+        Args:
+            inputs: Preprocessed images, (B, C, H, W).
+            data_samples: Not needed: there are no labels.
+            mask: See :meth:`predict_patches`.
+
+        Returns:
+            ``{'loss': scalar}``.
+        """
+        pred, mask = self.predict_patches(inputs, mask)
+        return {'loss': self.head.loss(pred, self.target_generator(inputs), mask)}
+
+    @torch.no_grad()
+    def reconstruct(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Show what the model makes of the visible patches.
+
+        Args:
+            inputs: Preprocessed images, (B, C, H, W).
+            mask: See :meth:`predict_patches`.
+
+        Returns:
+            The images with hidden patches at zero (the mean colour), (B, C, H, W); the prediction
+            for every patch in pixels on the scale of ``inputs``, (B, C, H, W); the mask (B, L),
+            bool, True = hidden.
+        """
+        pred, mask = self.predict_patches(inputs, mask)
+        patch_size = self.backbone.patch_size
+        patches = patchify(inputs, patch_size).masked_fill(mask.unsqueeze(-1), 0)
+        grid = check_divisible(*inputs.shape[-2:], patch_size)
+        masked = unpatchify(patches, patch_size, grid)
+        return masked, self.target_generator.to_images(pred, inputs), mask

@@ -1,0 +1,65 @@
+"""Pixels as the target of masked pre-training, plain or normalised per patch."""
+
+from torch import Tensor, nn
+
+from mae_transfer.layers.patchify import patchify, unpatchify
+from mae_transfer.registry import MODELS
+
+EPS = 1e-6
+
+
+@MODELS.register_module()
+class PixelTarget(nn.Module):
+    """The pixels of each patch (He et al. 2021, section 3, 'Reconstruction target').
+
+    Args:
+        patch_size: Side of a patch, in pixels.
+        norm_pix: Whether each patch is normalised by its own mean and standard deviation, over all
+            its pixels and channels; the variance is unbiased, with 1e-6 added inside the root.
+    """
+
+    def __init__(self, patch_size: int = 16, norm_pix: bool = True) -> None:
+        super().__init__()
+        self.patch_size = (patch_size, patch_size)
+        self.norm_pix = norm_pix
+
+    @staticmethod
+    def _statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each patch, (B, L, 1) each."""
+        variance, mean = patches.var(dim=-1, keepdim=True), patches.mean(dim=-1, keepdim=True)
+        return mean, (variance + EPS).sqrt()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Build targets, in float32.
+
+        Args:
+            images: The network's input, (B, C, H, W).
+
+        Returns:
+            (B, L, p * p * C), the channel running fastest.
+        """
+        patches = patchify(images.float(), self.patch_size)
+        if not self.norm_pix:
+            return patches
+        mean, std = self._statistics(patches)
+        return (patches - mean) / std
+
+    def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
+        """Turn predictions back into pictures on the scale of ``images``.
+
+        A normalised prediction holds no brightness and no contrast: those of the true patch are
+        put back.
+
+        Args:
+            pred: (B, L, p * p * C).
+            images: The network's input, (B, C, H, W).
+
+        Returns:
+            (B, C, H, W), float32.
+        """
+        pred = pred.float()
+        if self.norm_pix:
+            mean, std = self._statistics(patchify(images.float(), self.patch_size))
+            pred = pred * std + mean
+        p = self.patch_size[0]
+        return unpatchify(pred, self.patch_size, (images.shape[-2] // p, images.shape[-1] // p))

@@ -1,0 +1,25 @@
+"""The one file that knows the registries of the framework below.
+
+Everything that several tasks share is registered in MMEngine's *root* registries: MMDetection,
+MMSegmentation and MMPretrain look there when a name is not among their own, so one registration
+serves every ``default_scope``. Only parts that subclass a framework (``mae_transfer.pretrain``) are
+registered with that framework, in their own file, because importing it takes seconds.
+"""
+
+from mmengine.registry import (
+    HOOKS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    TRANSFORMS,
+    WEIGHT_INITIALIZERS,
+)
+
+__all__ = [
+    'HOOKS',
+    'MODELS',
+    'OPTIM_WRAPPERS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+    'TRANSFORMS',
+    'WEIGHT_INITIALIZERS',
+]

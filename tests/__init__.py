@@ -1,0 +1,1 @@
+"""Tests mirror the package; ``references`` holds the slow, obvious versions to compare with."""

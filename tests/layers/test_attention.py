@@ -1,0 +1,90 @@
+import pytest
+import torch
+from timm.models.vision_transformer import Attention as TimmAttention
+
+from mae_transfer.layers.attention import Attention
+from mae_transfer.layers.block import Block
+from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos
+from mae_transfer.layers.window import window_partition, window_unpartition
+from tests.references.attention import naive_relative_attention, naive_window_attention
+
+
+def randomise(module: torch.nn.Module) -> torch.nn.Module:
+    """Give every parameter, zeros included, a value that matters."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def test_attention__equals_timm():
+    ours, theirs = randomise(Attention(32, 4)), TimmAttention(32, 4, qkv_bias=True)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 7, 32)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_attention__bias_of_the_key_changes_nothing():
+    full, no_key = randomise(Attention(32, 4)), Attention(32, 4, qkv_bias='no-key')
+    with torch.no_grad():
+        no_key.qkv.weight.copy_(full.qkv.weight)
+        no_key.q_bias.copy_(full.qkv.bias[:32])
+        no_key.v_bias.copy_(full.qkv.bias[64:])
+        no_key.proj.load_state_dict(full.proj.state_dict())
+    x = torch.randn(2, 7, 32)
+    torch.testing.assert_close(full(x), no_key(x))
+
+
+def test_attention__relative_position_equals_naive():
+    attn = randomise(Attention(16, 2, rel_pos_size=(3, 4)))
+    x = torch.randn(2, 12, 16)
+    torch.testing.assert_close(attn(x, (3, 4)), naive_relative_attention(attn, x, (3, 4)))
+
+
+def test_attention__zero_tables_equal_no_tables():
+    with_tables, without = Attention(16, 2, rel_pos_size=(3, 4)), Attention(16, 2)
+    without.load_state_dict(
+        {k: v for k, v in with_tables.state_dict().items() if 'rel_pos' not in k}
+    )
+    x = torch.randn(2, 12, 16)
+    torch.testing.assert_close(with_tables(x, (3, 4)), without(x))
+
+
+def test_block__windows_with_relative_position_equal_naive():
+    """A 5x7 map in windows of 3: both edges stick out; the block's norm comes before the padding."""
+    block = randomise(Block(16, 2, window_size=3, rel_pos_size=(3, 3)))
+    x = torch.randn(2, 35, 16)
+    attended = naive_window_attention(block.attn, block.norm1(x).reshape(2, 5, 7, 16), 3)
+    expected = x + attended.reshape(2, 35, 16)
+    expected = expected + block.mlp(block.norm2(expected))
+    torch.testing.assert_close(block(x, (5, 7)), expected)
+
+
+def test_window__there_and_back():
+    x = torch.randn(2, 5, 7, 4)
+    windows, padded = window_partition(x, 3)
+    assert windows.shape == (2 * 2 * 3, 3, 3, 4) and padded == (6, 9)
+    torch.testing.assert_close(windows[4], torch.nn.functional.pad(x[0, 3:5, 3:6], (0, 0, 0, 0, 0, 1)))
+    torch.testing.assert_close(window_unpartition(windows, padded, (5, 7)), x)
+
+
+def test_gather_rel_pos__index_is_query_minus_key():
+    table = torch.arange(5.0)[:, None]
+    assert gather_rel_pos(table, 3)[..., 0].tolist() == [[2, 1, 0], [3, 2, 1], [4, 3, 2]]
+
+
+def test_resize_rel_pos__a_straight_line_stays_straight():
+    line = torch.linspace(-1, 1, 5)[:, None]
+    resized = resize_rel_pos(line, 5)[:, 0]
+    assert resized.shape == (9,)
+    torch.testing.assert_close(resized, -resized.flip(0))
+    steps = resized[1:-1].diff()
+    torch.testing.assert_close(steps, steps[:1].expand(6))
+
+
+@pytest.mark.parametrize(
+    'arguments, match',
+    [((30, 4), 'num_heads=4 must divide embed_dims=30'), ((32, 4, 'key'), "qkv_bias='key'")],
+)
+def test_attention__rejects(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        Attention(*arguments)
