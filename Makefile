@@ -1,0 +1,96 @@
+# Every target installs what it needs into $(VENV), once, with the tested versions of
+# requirements/constraints.txt. A machine needs Python 3.10 to 3.12, make and bash; no compiler.
+#
+#   make PYTHON=/path/to/python3.12 VENV=/tmp/env test ARGS='-k pos_embed'
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help demo study test lint doctor clean clean-env
+
+RUN := $(VENV)/bin/python
+CONSTRAINTS := requirements/constraints.txt
+PIP_INSTALL := $(RUN) -m pip install --no-input --disable-pip-version-check --progress-bar off \
+	--constraint $(CONSTRAINTS)
+
+# A command that exists may still not run (version managers leave such stand-ins), so each is called.
+CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
+IN_RANGE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))
+
+# pip names each package once; errors and warnings come through untouched.
+SHORTEN := while IFS= read -r line; do case "$$line" in \
+	'Collecting '*) set -- $$line; echo "    $$2" ;; \
+	'Installing collected'*) echo '    unpacking: takes a few minutes, torch is large' ;; \
+	'Successfully installed'*) echo '    done' ;; \
+	esac; done
+
+help:
+	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 20 minutes)'
+	@echo 'make study    the same with longer pre-training and three seeds (up to three hours)'
+	@echo 'make test     all tests, slow ones included; ARGS=... goes to pytest'
+	@echo 'make lint     ruff and codespell'
+	@echo 'make doctor   what is installed here, and whether it works'
+	@echo 'make clean    remove caches and build folders; clean-env removes $(VENV)'
+
+demo: $(VENV)/.installed-demo
+	$(RUN) tools/demo.py $(ARGS)
+
+study: $(VENV)/.installed-demo
+	$(RUN) tools/study.py $(ARGS)
+
+test: $(VENV)/.installed-tests
+	$(RUN) -m pytest --runslow $(ARGS)
+
+lint: $(VENV)/.installed-lint
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(VENV)/bin/codespell
+
+doctor: $(VENV)/.installed-demo
+	$(RUN) tools/doctor.py $(ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find mae_transfer tools tests configs -name __pycache__ -prune -exec rm -rf {} +
+
+clean-env:
+	@if [ -f '$(VENV)/pyvenv.cfg' ]; then rm -rf '$(VENV)' && echo 'removed $(VENV)'; fi
+
+# Stamps stand for finished installs: an install that breaks leaves none and is done again.
+$(VENV)/.created:
+	@found=; bare=; \
+	for candidate in $(CANDIDATES); do \
+		"$$candidate" -c '$(IN_RANGE)' 2>/dev/null || continue; \
+		if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then found=$$candidate; break; fi; \
+		bare=$${bare:-$$candidate}; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+		echo "$$bare cannot make environments, its ensurepip is missing:" \
+			'install python3-venv (Debian, Ubuntu: apt-get install python3-venv)' \
+			'or name another Python: make PYTHON=/path/to/python3.11' >&2; exit 1; \
+	elif [ -z "$$found" ]; then \
+		echo 'No working Python 3.10 to 3.12 among: $(CANDIDATES).' \
+			'Name one: make PYTHON=/path/to/python3.11' >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$found" --version) ($$found)"; \
+	"$$found" -m venv '$(VENV)'
+	@touch $@
+
+$(VENV)/.installed-demo: $(VENV)/.created setup.py requirements/runtime.txt $(CONSTRAINTS)
+	@echo 'Installing mae_transfer and what it needs into $(VENV):'
+	@$(PIP_INSTALL) --editable . | { $(SHORTEN); }
+	@touch $@
+
+$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
+	@echo 'Installing what the tests need into $(VENV):'
+	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
+	@touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.created $(CONSTRAINTS)
+	@echo 'Installing ruff and codespell into $(VENV):'
+	@$(PIP_INSTALL) ruff codespell | { $(SHORTEN); }
+	@touch $@

@@ -1,0 +1,25 @@
+"""What every run shares, whatever the framework: registration, hooks, logs, seed."""
+
+custom_imports = dict(imports=['mae_transfer'], allow_failed_imports=False)
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
+custom_hooks = [dict(type='EncoderMetadataHook')]
+
+env_cfg = dict(
+    cudnn_benchmark=True,  # each recipe trains at one image size
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+log_level = 'INFO'
+load_from = None
+resume = False
+
+# Each process draws its own masks, drop paths and mixups; weights start alike all the same.
+randomness = dict(seed=0, diff_rank_seed=True, deterministic=False)

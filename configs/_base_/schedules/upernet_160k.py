@@ -1,0 +1,27 @@
+"""UperNet's schedule on ADE20K, 160,000 iterations with a batch of 16.
+
+Learning rate and layer decay are the recipe's.
+
+Mixed precision is meant by the released configs, whose `fp16` no runner reads; here it is on.
+--cfg-options optim_wrapper.dtype=bfloat16 for a CPU or a GPU that has it.
+"""
+
+max_iters = 160000
+
+optim_wrapper = dict(
+    type='AutocastOptimWrapper',
+    dtype='float16',
+    optimizer=dict(type='AdamW', betas=(0.9, 0.999), weight_decay=0.05),
+    constructor='LayerDecayOptimWrapperConstructor',
+    # The released code means this too, but compares full names and so decays the last two.
+    paramwise_cfg=dict(no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=max_iters),
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=16000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
+auto_scale_lr = dict(base_batch_size=16, enable=False)

@@ -1,0 +1,83 @@
+"""Demo, journey 1: MAE with a small ViT on unlabelled scenes, on two cores.
+
+The encoder sees crops of 64 pixels at nearly the scale of the tasks (56 to 112 pixels of a picture
+of 128), hence 16 visible patches of 64. No flip: a mirrored digit is no digit.
+
+    tools/train.py configs/demo/mae_vit-demo-p8_1xb128-coslr-2k_scenes-64x64.py
+
+`make demo` makes the data and runs this first.
+"""
+
+_base_ = ['../_base_/models/vit_demo.py', '../_base_/mmpretrain_runtime.py']
+
+custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
+
+img_size, patch_size = 64, 8  # pixels
+max_iters = 2000
+
+model = dict(
+    type='MaskedAutoencoder',
+    data_preprocessor=dict(
+        type='SelfSupDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        to_rgb=True,
+    ),
+    backbone={**_base_.encoder, 'img_size': img_size},
+    neck=dict(
+        type='MAEDecoder',
+        encoder_dims=192,
+        grid=(img_size // patch_size, img_size // patch_size),
+        out_dims=3 * patch_size**2,
+        embed_dims=96,
+        num_layers=2,
+        num_heads=3,
+    ),
+    target_generator=dict(type='PixelTarget', patch_size=patch_size, norm_pix=True),
+    head=dict(type='MaskedPatchLoss'),
+    mask_ratio=0.75,
+)
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='CustomDataset',
+        data_root='data/demo-scenes/unlabelled',
+        with_label=False,
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(
+                type='RandomResizedCrop',
+                scale=img_size,
+                crop_ratio_range=(0.19, 0.77),  # of the area: 56 to 112 pixels
+                aspect_ratio_range=(0.9, 1.1),
+            ),
+            dict(type='PackInputs'),
+        ],
+    ),
+)
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    constructor='LayerDecayOptimWrapperConstructor',
+    paramwise_cfg=dict(no_decay=('1d', 'bias')),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters),
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
+auto_scale_lr = dict(base_batch_size=128, enable=False)
+
+log_processor = dict(by_epoch=False)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
+custom_hooks = [
+    dict(type='EncoderMetadataHook'),
+    dict(type='ReconstructionHook', num_images=8, interval=max_iters // 4),
+]

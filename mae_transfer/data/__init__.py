@@ -1,0 +1,9 @@
+"""Image -> batch: the first step of both journeys.
+
+Importing the room registers its transforms. ``scenes``, which makes the embedded demo data, stays
+apart (``python -m mae_transfer.data.scenes``), so that nobody else pays for its imports.
+"""
+
+from mae_transfer.data import label_map
+
+__all__ = ['label_map']

@@ -1,0 +1,219 @@
+"""Journey 2, detection, before step 1: the COCO file says which classes there are, and is checked.
+
+A model whose class list is out of step with its annotation file trains without complaint to an AP
+of 0. So the names come from the file, `num_classes` follows, and what cannot be right is an error.
+"""
+
+import json
+import os
+from collections.abc import Iterable, MutableMapping
+
+from mae_transfer.data.config_datasets import LOADERS, base_type, data_path, iter_datasets
+from mae_transfer.data.num_classes import set_num_classes
+
+COCO_TYPES = ('CocoDataset',)
+COCO_METRICS = ('CocoMetric', 'FasterCocoMetric')
+MAX_STRAY_BOXES = (
+    0.1  # share of boxes that may leave their image: rounding and sloppy labels happen
+)
+SAMPLED_FILES = 5
+COCO_COLOURS = 80  # mmdet's CocoDataset brings a palette of so many, and drawing fails beyond it
+
+
+def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> list[str]:
+    """Read the class names of every COCO data set and write them into data sets and model.
+
+    mmdet numbers labels in the order in which the file lists its categories (ids may have gaps), so
+    that is the order of the names. A config of COCO's own 80 classes stays what it was.
+
+    Args:
+        cfg: The whole config with paths in place (`resolve_data_roots` first); changed in place.
+        loaders: Which data loaders are going to be used.
+
+    Returns:
+        Lines that say what was read and set; empty without COCO data sets.
+
+    Raises:
+        FileNotFoundError: An annotation file or a sampled image is missing.
+        ValueError: A file is no COCO annotation file, or two files disagree about the classes.
+    """
+    first: tuple[str, ...] | None = None
+    first_file = ''
+    lines, seen = [], {}
+    needs_masks = 'mask_head' in ((cfg.get('model') or {}).get('roi_head') or {})
+    for key, dataset in iter_datasets(cfg, loaders):
+        if base_type(dataset) not in COCO_TYPES:
+            continue
+        ann_file = data_path(dataset, dataset.get('ann_file'))
+        if '://' in ann_file:
+            lines.append(f'{key}.ann_file={ann_file} is remote: its classes are not checked')
+            continue
+        img_dir = data_path(dataset, (dataset.get('data_prefix') or {}).get('img'))
+        if (ann_file, img_dir) not in seen:
+            seen[ann_file, img_dir] = check_coco_file(
+                f'{key}.ann_file', ann_file, img_dir, needs_masks
+            )
+        names, notes = seen[ann_file, img_dir]
+        lines += [note for note in notes if note not in lines]
+        names = _wanted(key, dataset, names, ann_file)
+        if first is None:
+            first, first_file = names, ann_file
+        elif names != first:
+            raise ValueError(
+                f'{first_file} and {ann_file} disagree about the classes (names or order):\n'
+                f'  {list(first)}\n  {list(names)}\nmake both list the same categories in one order'
+            )
+        dataset['metainfo'] = {**(dataset.get('metainfo') or {}), 'classes': names}
+        if len(names) > COCO_COLOURS:
+            dataset['metainfo'].setdefault('palette', None)  # drawing then makes colours of its own
+    _check_evaluators(cfg, loaders)
+    if first is None:
+        return lines
+    former = set_num_classes(cfg, len(first))
+    shown = ', '.join(first[:5]) + (', ...' if len(first) > 5 else '')
+    lines.append(f'{len(first)} classes ({shown}) from {first_file}')
+    changed = [f'{key} {old} -> {len(first)}' for key, old in former.items() if old != len(first)]
+    if changed:
+        lines.append('set ' + ', '.join(changed))
+    return lines
+
+
+def _wanted(key: str, dataset: dict, names: tuple[str, ...], ann_file: str) -> tuple[str, ...]:
+    """Names to train on: those of the file, or the part of them that the config lists."""
+    given = (dataset.get('metainfo') or {}).get('classes')
+    if given is None:
+        return names
+    given = (given,) if isinstance(given, str) else tuple(given)
+    if given != tuple(name for name in names if name in given):
+        raise ValueError(
+            f'{key}.metainfo.classes is not {ann_file}, or a part of it in the same order:\n'
+            f'  {list(given)}\n  {list(names)}\nleave metainfo.classes out to take the names of '
+            'the file'
+        )
+    return given
+
+
+def _check_evaluators(cfg: MutableMapping, loaders: Iterable[str]) -> None:
+    """An evaluator that reads another annotation file than its data set measures nonsense."""
+    for stage in ('val', 'test'):
+        if f'{stage}_dataloader' not in loaders:
+            continue
+        files = {
+            os.path.realpath(data_path(dataset, dataset.get('ann_file')))
+            for _, dataset in iter_datasets(cfg, [f'{stage}_dataloader'])
+            if base_type(dataset) in COCO_TYPES
+        }
+        for evaluator in iter_evaluators(cfg, stage):
+            ann_file = evaluator.get('ann_file')
+            if ann_file and files and os.path.realpath(ann_file) not in files:
+                raise ValueError(
+                    f'{stage}_evaluator.ann_file={ann_file!r} is not the file of '
+                    f'{stage}_dataloader '
+                    f'({sorted(files)[0]}): give both at once with --cfg-options data.val_ann=FILE'
+                )
+
+
+def iter_evaluators(cfg: MutableMapping, stage: str) -> list[dict]:
+    """COCO evaluators of a stage, 'val' or 'test'; a config holds one or a list of them."""
+    evaluator = cfg.get(f'{stage}_evaluator') or []
+    evaluators = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    return [one for one in evaluators if base_type(one) in COCO_METRICS]
+
+
+def check_coco_file(
+    key: str, ann_file: str, img_dir: str, needs_masks: bool = False
+) -> tuple[tuple[str, ...], list[str]]:
+    """Read a COCO annotation file and refuse what would train to an AP of 0.
+
+    Args:
+        key: Config key of the file, for messages.
+        ann_file: Path of the json.
+        img_dir: Folder of its `file_name`s; the first few must exist.
+        needs_masks: Whether every annotation must have a `segmentation`.
+
+    Returns:
+        Class names in the order of the file, and notes worth a line in the log.
+
+    Raises:
+        FileNotFoundError: The file or one of the first images does not exist.
+        ValueError: Named in the message: keys, category ids, image ids, boxes or masks are wrong.
+    """
+    if not os.path.isfile(ann_file):
+        raise FileNotFoundError(
+            f'{key}: there is no file {ann_file!r}; --cfg-options data.root, data.train_ann and '
+            'data.val_ann say where the annotations are'
+        )
+    with open(ann_file, encoding='utf-8') as file:
+        try:
+            coco = json.load(file)
+        except ValueError as error:
+            raise ValueError(f'{ann_file} is not valid json: {error}') from error
+    absent = [
+        k
+        for k in ('images', 'annotations', 'categories')
+        if not (isinstance(coco, dict) and k in coco)
+    ]
+    if absent:
+        raise ValueError(
+            f'{ann_file} is no COCO annotation file: it has no {" and no ".join(absent)}'
+        )
+    names = tuple(category['name'] for category in coco['categories'])
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f'{ann_file}: categories must be distinct and at least one, got {list(names)}'
+        )
+    _check_images(coco['images'], ann_file, img_dir)
+    return names, _check_annotations(coco, ann_file, needs_masks)
+
+
+def _check_images(images: list[dict], ann_file: str, img_dir: str) -> None:
+    if not images:
+        raise ValueError(f'{ann_file} lists no images')
+    for image in images[:SAMPLED_FILES]:
+        path = os.path.join(img_dir, image['file_name'])
+        if '://' not in path and not os.path.isfile(path):
+            raise FileNotFoundError(
+                f'{ann_file} names the image {image["file_name"]!r}, but there is no {path}; '
+                '--cfg-options data.train_img and data.val_img say which folder holds the images'
+            )
+
+
+def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str]:
+    """Ids, boxes and masks; returns a note when a few boxes leave their image."""
+    sizes = {image['id']: (image['width'], image['height']) for image in coco['images']}
+    category_ids = {category['id'] for category in coco['categories']}
+    strays, corners = [], 0
+    for ann in coco['annotations']:
+        if ann['category_id'] not in category_ids:
+            raise ValueError(
+                f'{ann_file}: annotation {ann.get("id")} has category_id {ann["category_id"]}, but '
+                f'categories has only the ids {sorted(category_ids)[:20]}'
+            )
+        if ann['image_id'] not in sizes:
+            raise ValueError(
+                f'{ann_file}: annotation {ann.get("id")} has image_id {ann["image_id"]}, which '
+                'is not '
+                'the id of any of its images'
+            )
+        if len(ann.get('bbox', ())) != 4:
+            raise ValueError(f'{ann_file}: annotation {ann.get("id")} has no bbox of 4 numbers')
+        if needs_masks and 'segmentation' not in ann:
+            raise ValueError(
+                f'{ann_file}: annotation {ann.get("id")} has no segmentation, which a mask head '
+                'needs'
+            )
+        x, y, w, h = ann['bbox']
+        width, height = sizes[ann['image_id']]
+        if x < -1 or y < -1 or x + w > width + 1 or y + h > height + 1:
+            strays.append(ann)
+            corners += x < w <= width + 1 and y < h <= height + 1
+    total = len(coco['annotations'])
+    if len(strays) > MAX_STRAY_BOXES * total:
+        ann = strays[0]
+        guess = 'they look like [x1, y1, x2, y2]; ' if corners == len(strays) else ''
+        raise ValueError(
+            f'{ann_file}: {len(strays)} of {total} boxes leave their image, as annotation '
+            f'{ann.get("id")} with bbox {ann["bbox"]} in an image of {sizes[ann["image_id"]]}; '
+            f'{guess}COCO wants [x, y, width, height]'
+        )
+    return [f'{ann_file}: {len(strays)} of {total} boxes leave their image'] if strays else []

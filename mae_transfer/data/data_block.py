@@ -1,0 +1,227 @@
+"""Both journeys, own data: one short `data` block instead of a dozen config keys.
+
+A config's data sets, loaders and evaluators stay complete, so that a plain mmengine Runner works
+with them. `data` holds only what replaces a part of them; what is absent or None changes nothing:
+
+    tools/train.py CONFIG --cfg-options data.root=cells data.train_ann=annotations/train.json ...
+
+| key | detection | segmentation | pictures (pre-training, classification) |
+| --- | --- | --- | --- |
+| root | folder of all that follows | same | same |
+| train_img, val_img | folder of the images | same | same; to classify, with one folder a class |
+| train_ann, val_ann | COCO json | folder of the masks | - |
+| test_img, test_ann | absent: as for val | same | - |
+| classes | - (read from the json) | text file, lines 'road' or '7 road' | - (folder names) |
+| ignore_labels | - | values of the masks that are not trained (255 never is) | - |
+| label_map | - | value -> label or 'ignore', instead of the order in the class file | - |
+| img_suffix, ann_suffix | - | ends of file names; found in the folders when absent | - |
+
+A config may carry the block, for readers: `data = dict(root=None, train_img=None, ...)`. The task
+is the config's `default_scope`. `apply_data_block` comes after `--cfg-options` are merged and
+before `resolve_data_roots`; of files it reads only the class file and the names in image folders.
+"""
+
+import os
+from collections.abc import Iterable, MutableMapping
+
+from mae_transfer.data.coco_classes import COCO_TYPES, iter_evaluators
+from mae_transfer.data.config_datasets import base_type, data_path, iter_datasets, iter_pipelines
+from mae_transfer.data.label_map import read_class_file
+from mae_transfer.data.num_classes import set_num_classes
+
+SPLIT_KEYS = ('root', 'train_img', 'train_ann', 'val_img', 'val_ann', 'test_img', 'test_ann')
+BLOCK_KEYS = {
+    'mmdet': SPLIT_KEYS,
+    'mmseg': (*SPLIT_KEYS, 'classes', 'ignore_labels', 'label_map', 'img_suffix', 'ann_suffix'),
+    'mmpretrain': ('root', 'train_img', 'val_img'),
+}
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
+
+
+def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str]:
+    """Spread the config's `data` block over data sets, evaluators and heads.
+
+    Args:
+        cfg: The whole config, changed in place.
+        given: Keys of `--cfg-options`. A key that the block would overwrite is an error.
+
+    Returns:
+        Lines that say what was set; empty without a block.
+
+    Raises:
+        ValueError: An unknown key, or a value of the block and one of ``given`` contradict.
+        FileNotFoundError: The class file or an image folder that must be listed is missing.
+    """
+    block = {key: value for key, value in (cfg.get('data') or {}).items() if value is not None}
+    if not block:
+        return []
+    scope = cfg.get('default_scope')
+    known = BLOCK_KEYS.get(scope, ())
+    for key in block:
+        if key not in known:
+            raise ValueError(
+                f'data.{key} is not a key for a config of {scope}; the keys are {", ".join(known)}'
+            )
+    spread = {'mmdet': _spread_coco, 'mmseg': _spread_masks, 'mmpretrain': _spread_pictures}[scope]
+    lines = spread(cfg, block, set(given))
+    return [f'data: {", ".join(f"{key}={value}" for key, value in block.items())}', *lines]
+
+
+def _stage_value(block: dict, stage: str, what: str) -> object:
+    """Value of a stage; the test stage is the validation stage unless it has its own."""
+    value = block.get(f'{stage}_{what}')
+    return block.get(f'val_{what}') if value is None and stage == 'test' else value
+
+
+def _write(key: str, node: MutableMapping, path: str, value: object, given: set[str]) -> None:
+    """Set one value of a data set config, unless `--cfg-options` set that very key."""
+    if value is None:
+        return
+    if f'{key}.{path}' in given:
+        raise ValueError(
+            f'--cfg-options gives {key}.{path} and the data block sets it too: give one of them'
+        )
+    *parents, last = path.split('.')
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[last] = value
+
+
+def _spread_coco(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
+    for stage in ('train', 'val', 'test'):
+        ann_file = None
+        for key, dataset in iter_datasets(cfg, [f'{stage}_dataloader']):
+            if base_type(dataset) not in COCO_TYPES:
+                raise ValueError(
+                    f'{key} is a {base_type(dataset)}: a data block needs a CocoDataset'
+                )
+            _write(key, dataset, 'data_root', block.get('root'), given)
+            _write(key, dataset, 'ann_file', _stage_value(block, stage, 'ann'), given)
+            _write(key, dataset, 'data_prefix.img', _stage_value(block, stage, 'img'), given)
+            if block.get('root') or _stage_value(block, stage, 'ann'):
+                # Another file has other classes: its own, which set_coco_classes reads.
+                dataset['metainfo'] = None
+            ann_file = data_path(dataset, dataset.get('ann_file'))
+        for evaluator in iter_evaluators(cfg, stage):
+            if ann_file and evaluator.get('ann_file'):
+                _write(f'{stage}_evaluator', evaluator, 'ann_file', ann_file, given)
+    return []
+
+
+def _spread_masks(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
+    lines = []
+    for stage in ('train', 'val', 'test'):
+        for key, dataset in iter_datasets(cfg, [f'{stage}_dataloader']):
+            _write(key, dataset, 'data_root', block.get('root'), given)
+            _write(key, dataset, 'data_prefix.img_path', _stage_value(block, stage, 'img'), given)
+            _write(
+                key, dataset, 'data_prefix.seg_map_path', _stage_value(block, stage, 'ann'), given
+            )
+            for name, folder_key in (
+                ('img_suffix', 'img_path'),
+                ('seg_map_suffix', 'seg_map_path'),
+            ):
+                suffix = block.get('img_suffix' if name == 'img_suffix' else 'ann_suffix')
+                folder = data_path(dataset, dataset['data_prefix'].get(folder_key))
+                _write(key, dataset, name, suffix or common_suffix(folder), given)
+    if any(key in block for key in ('classes', 'ignore_labels', 'label_map')):
+        lines += _set_mask_classes(cfg, block)
+    return lines
+
+
+def common_suffix(folder: str) -> str | None:
+    """Suffix of all images in a folder and below; None without such a folder or any image.
+
+    Raises:
+        ValueError: The folder mixes suffixes.
+    """
+    names = (name for _, _, files in os.walk(folder) for name in files)
+    suffixes = {os.path.splitext(name)[1] for name in names}
+    suffixes = sorted(s for s in suffixes if s.lower() in IMAGE_SUFFIXES)
+    if len(suffixes) > 1:
+        raise ValueError(
+            f'{folder} mixes {" and ".join(suffixes)}: mmseg reads one kind of file; choose it '
+            'with '
+            'data.img_suffix or data.ann_suffix, or convert the others'
+        )
+    return suffixes[0] if suffixes else None
+
+
+def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:
+    """Class names, label map and `num_classes` from the block, in every data set and head."""
+    if 'classes' not in block:
+        raise ValueError(
+            'data.ignore_labels and data.label_map need data.classes, a text file of names'
+        )
+    path = block['classes']
+    if not os.path.isfile(path):  # as the other paths, below root
+        path = os.path.join(block.get('root') or '', path)
+    names, values = read_class_file(path)
+    map_labels = {'type': 'MapLabels', 'ignore_labels': block.get('ignore_labels', [])}
+    if 'label_map' in block:
+        labels = {to for to in block['label_map'].values() if to != 'ignore'}
+        if not labels <= set(range(len(names))):
+            raise ValueError(
+                f'data.label_map maps to {sorted(labels)}, but {path} names the labels 0 to '
+                f'{len(names) - 1}'
+            )
+        map_labels['label_map'] = dict(block['label_map'])
+    elif values is not None:
+        map_labels['label_map'] = {value: label for label, value in enumerate(values)}
+    else:
+        map_labels['num_classes'] = len(names)
+    for _, dataset in iter_datasets(cfg):
+        dataset['type'] = 'BaseSegDataset'
+        dataset['reduce_zero_label'] = False
+        dataset['metainfo'] = {'classes': tuple(names)}
+        for steps in iter_pipelines(dataset):
+            steps[:] = _with_map_labels(steps, map_labels)
+    former = set_num_classes(cfg, len(names))
+    changed = [f'{key} {old} -> {len(names)}' for key, old in former.items() if old != len(names)]
+    return [
+        f'{len(names)} classes from {path}' + (': set ' + ', '.join(changed) if changed else '')
+    ]
+
+
+def _with_map_labels(steps: list, map_labels: dict) -> list:
+    """The transforms with one MapLabels after each LoadAnnotations, and no shift of labels."""
+    mapped = []
+    for step in steps:
+        name = base_type(step) if isinstance(step, MutableMapping) else ''
+        if name == 'MapLabels':
+            continue
+        mapped.append(step)
+        if name == 'LoadAnnotations':
+            step.pop('reduce_zero_label', None)
+            mapped.append(type(step)(map_labels))
+    return mapped
+
+
+def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
+    """A folder of pictures: unlabelled for a self-supervised config, else one folder per class."""
+    labelled = bool(set_num_classes({'model': {'head': dict(cfg['model'].get('head') or {})}}, 1))
+    classes: dict[str, list[str]] = {}
+    for stage in ('train', 'val', 'test'):
+        for key, dataset in iter_datasets(cfg, [f'{stage}_dataloader']):
+            _write(key, dataset, 'data_root', block.get('root'), given)
+            _write(key, dataset, 'data_prefix', _stage_value(block, stage, 'img'), given)
+            for name in ('split', 'ann_file', 'metainfo'):
+                dataset.pop(name, None)
+            dataset['type'] = 'CustomDataset'
+            dataset['with_label'] = labelled
+            folder = data_path(dataset, dataset.get('data_prefix'))
+            if labelled and os.path.isdir(folder):
+                classes[folder] = sorted(
+                    entry.name for entry in os.scandir(folder) if entry.is_dir()
+                )
+    if not classes:
+        return []
+    first, *others = classes
+    for other in others:
+        if classes[other] != classes[first]:
+            raise ValueError(
+                f'{first} and {other} hold folders of different classes:\n'
+                f'  {classes[first]}\n  {classes[other]}'
+            )
+    set_num_classes(cfg, len(classes[first]))
+    return [f'{len(classes[first])} classes from the folders of {first}']

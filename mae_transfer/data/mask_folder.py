@@ -1,0 +1,144 @@
+"""Journey 2, segmentation, before step 1: do the masks on disk and the label map fit?
+
+Prints what each value of the masks becomes. A class that never occurs, or masks that are mostly
+ignored, are the usual signs of a wrong label map, and get a warning by name.
+"""
+
+import os
+from collections.abc import Iterable, MutableMapping
+
+import numpy as np
+from PIL import Image
+
+from mae_transfer.data.config_datasets import (
+    LOADERS,
+    base_type,
+    data_path,
+    iter_datasets,
+    iter_pipelines,
+)
+from mae_transfer.data.label_map import IGNORE, label_table, map_labels
+
+SAMPLED_MASKS = 32
+MOSTLY = 0.5  # share of ignored pixels that is worth a warning
+
+
+def check_masks(
+    cfg: MutableMapping, loaders: Iterable[str] = LOADERS
+) -> tuple[list[str], list[str]]:
+    """Check every data set whose pipeline has a MapLabels.
+
+    Args:
+        cfg: The whole config with paths in place (`resolve_data_roots` first).
+        loaders: Which data loaders are going to be used.
+
+    Returns:
+        Lines of the value -> label table of the first data set, and warnings.
+
+    Raises:
+        FileNotFoundError: A folder, or the mask of an image, is missing.
+        ValueError: A sampled mask has more than one channel or a value without a meaning.
+    """
+    lines: list[str] = []
+    warnings: list[str] = []
+    done = set()
+    for key, dataset in iter_datasets(cfg, loaders):
+        steps = [
+            s for steps in iter_pipelines(dataset) for s in steps if isinstance(s, MutableMapping)
+        ]
+        step = next((s for s in steps if base_type(s) == 'MapLabels'), None)
+        if step is None or (masks := tuple(list_masks(key, dataset))) in done:
+            continue
+        done.add(masks)
+        names = (dataset.get('metainfo') or {}).get('classes', ())
+        table = label_table(**{name: value for name, value in step.items() if name != 'type'})
+        counts = count_values(masks, table)
+        told, warned = describe_labels(counts, table, names)
+        lines += [f'{key}: values of {min(len(masks), SAMPLED_MASKS)} of {len(masks)} masks', *told]
+        warnings += [f'{key}: {warning}' for warning in warned]
+    return lines, warnings
+
+
+def list_masks(key: str, dataset: MutableMapping) -> list[str]:
+    """Paths of the masks of a data set, in the order of the images; every one exists.
+
+    Raises:
+        FileNotFoundError: A folder is missing, holds no image, or an image has no mask.
+    """
+    prefix = dataset.get('data_prefix') or {}
+    img_dir, ann_dir = (
+        data_path(dataset, prefix.get(name)) for name in ('img_path', 'seg_map_path')
+    )
+    img_suffix = dataset.get('img_suffix', '.jpg')
+    ann_suffix = dataset.get('seg_map_suffix', '.png')
+    for name, folder in (('img_path', img_dir), ('seg_map_path', ann_dir)):
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f'{key}.data_prefix.{name}: there is no folder {folder!r}; --cfg-options '
+                'data.root, '
+                'data.train_img, data.train_ann, data.val_img and data.val_ann say where the '
+                'data are'
+            )
+    stems = sorted(
+        os.path.relpath(os.path.join(folder, file), img_dir)[: -len(img_suffix)]
+        for folder, _, files in os.walk(img_dir)
+        for file in files
+        if file.endswith(img_suffix)
+    )
+    ann_file = data_path(dataset, dataset.get('ann_file')) if dataset.get('ann_file') else ''
+    if os.path.isfile(ann_file):  # a text file names the part of the folder that is used
+        with open(ann_file, encoding='utf-8') as file:
+            stems = [line.strip() for line in file if line.strip()]
+    if not stems:
+        raise FileNotFoundError(f'{key}: {img_dir} holds no file that ends in {img_suffix!r}')
+    masks = [os.path.join(ann_dir, stem + ann_suffix) for stem in stems]
+    absent = [mask for mask in masks if not os.path.isfile(mask)]
+    if absent:
+        raise FileNotFoundError(
+            f'{key}: {len(absent)} of {len(masks)} images have no mask, for example there is no '
+            f'{absent[0]}'
+        )
+    return masks
+
+
+def count_values(masks: tuple[str, ...], table: np.ndarray) -> np.ndarray:
+    """Pixels of each value over evenly spaced masks, (256,), int64; checks each mask on the way."""
+    counts = np.zeros(256, np.int64)
+    for i in np.unique(np.linspace(0, len(masks) - 1, SAMPLED_MASKS).astype(int)):
+        with Image.open(masks[i]) as image:
+            seg = np.asarray(image)
+        if seg.dtype == bool:  # a 1-bit file
+            seg = seg.astype(np.uint8)
+        map_labels(seg, table, masks[i])
+        counts += np.bincount(seg.ravel(), minlength=256)
+    return counts
+
+
+def describe_labels(
+    counts: np.ndarray, table: np.ndarray, names: tuple[str, ...] = ()
+) -> tuple[list[str], list[str]]:
+    """Lines 'value -> label name share' and warnings.
+
+    Args:
+        counts: Pixels of each value, (256,).
+        table: What :func:`mae_transfer.data.label_map.label_table` returned.
+        names: Class names; empty when the data set class knows them itself.
+    """
+    total = max(int(counts.sum()), 1)
+    lines, warnings, seen = [], [], set()
+    for value in np.flatnonzero(counts):
+        label = int(table[value])
+        seen.add(label)
+        name = 'ignored' if label == IGNORE else names[label] if names else ''
+        lines.append(f'  {value:3d} -> {label:3d} {name:20s} {counts[value] / total:6.1%}')
+    classes = [int(label) for label in np.unique(table) if 0 <= label < IGNORE]
+    unseen = [names[label] if names else str(label) for label in classes if label not in seen]
+    if unseen:
+        shown = ', '.join(unseen[:10]) + (', ...' if len(unseen) > 10 else '')
+        warnings.append(
+            f'{len(unseen)} of {len(classes)} classes do not occur in the sample: {shown}'
+        )
+    ignored = counts[table == IGNORE].sum() / total
+    if ignored > MOSTLY:
+        warnings.append(f'{ignored:.0%} of the sampled pixels are ignored: is the label map right?')
+    return lines, warnings

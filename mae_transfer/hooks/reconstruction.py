@@ -1,0 +1,113 @@
+"""Pictures of what a masked autoencoder makes of hidden patches, while it trains."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from mae_transfer.masking.random_mask import random_mask
+from mae_transfer.masking.token_index import mask_from_restore
+from mae_transfer.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ReconstructionHook(Hook):
+    """Draw the same few pictures under the same masks again and again.
+
+    A row per picture: the picture, what the encoder sees of it (hidden patches in the mean colour),
+    the prediction for every patch, and the picture with its hidden patches replaced by the
+    prediction. With per-patch normalised targets the prediction borrows mean and contrast of each
+    true patch: it shows structure, not brightness.
+
+    Writes ``reconstructions/iter_N.png`` in the work dir and sends the same picture to the
+    visualizer, hence to TensorBoard.
+
+    Args:
+        num_images: Pictures drawn, from the start of the training data.
+        interval: Iterations between two drawings; one more is made at the end.
+
+    Raises:
+        ValueError: If ``num_images`` or ``interval`` is below 1.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, num_images: int = 8, interval: int = 1000) -> None:
+        for name, value in (('num_images', num_images), ('interval', interval)):
+            if value < 1:
+                raise ValueError(f'{name}={value}: must be at least 1')
+        self.num_images = num_images
+        self.interval = interval
+        self._inputs: Tensor | None = None
+        self._mask: Tensor | None = None
+
+    @master_only
+    def before_train(self, runner) -> None:  # noqa: ANN001
+        """Fix the pictures and their masks."""
+        dataset = runner.train_dataloader.dataset
+        samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
+        model = _bare_model(runner)
+        batch = runner.train_dataloader.collate_fn(samples)
+        self._inputs = model.data_preprocessor(batch, training=False)['inputs']
+        patches = self._inputs.shape[-2] * self._inputs.shape[-1] // np.prod(model.backbone.patch_size)
+        ids_restore = random_mask(
+            len(self._inputs),
+            int(patches),
+            model.mask_ratio,
+            generator=torch.Generator().manual_seed(0),
+        )[2]
+        num_keep = int(patches * (1 - model.mask_ratio))
+        self._mask = mask_from_restore(ids_restore, num_keep).to(self._inputs.device)
+
+    @master_only
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+        """Draw at the interval."""
+        if self.every_n_train_iters(runner, self.interval) or runner.iter + 1 == runner.max_iters:
+            self.draw(runner)
+
+    def draw(self, runner) -> None:  # noqa: ANN001
+        """Draw with the weights of now."""
+        model = _bare_model(runner)
+        was_training = model.training
+        model.eval()
+        picture = reconstruction_grid(model, self._inputs, self._mask)
+        model.train(was_training)
+        folder = Path(runner.work_dir, 'reconstructions')
+        folder.mkdir(exist_ok=True)
+        path = folder / f'iter_{runner.iter + 1}.png'
+        if not cv2.imwrite(str(path), picture[..., ::-1]):
+            raise OSError(f'cannot write {path}')
+        runner.visualizer.add_image('reconstructions', picture, step=runner.iter + 1)
+
+
+def _bare_model(runner) -> torch.nn.Module:  # noqa: ANN001
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def reconstruction_grid(model: torch.nn.Module, inputs: Tensor, mask: Tensor | None) -> np.ndarray:
+    """Draw picture, masked picture, prediction and completed picture side by side.
+
+    Args:
+        model: A masked autoencoder with ``reconstruct``.
+        inputs: Preprocessed images, (B, 3, H, W).
+        mask: (B, L), True = hidden; random if None.
+
+    Returns:
+        RGB picture of B rows and four columns, uint8.
+    """
+    masked, prediction, mask = model.reconstruct(inputs, mask)
+    p, q = model.backbone.patch_size
+    grid = (inputs.shape[-2] // p, inputs.shape[-1] // q)
+    hidden = mask.reshape(-1, 1, *grid).repeat_interleave(p, 2).repeat_interleave(q, 3)
+    completed = torch.where(hidden, prediction, inputs)
+    columns = torch.stack([inputs, masked, prediction, completed], dim=1).flatten(0, 1)
+    preprocessor = model.data_preprocessor
+    pixels = columns * preprocessor.std + preprocessor.mean
+    pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu()
+    return make_grid(pixels, nrow=4, padding=2, pad_value=255).permute(1, 2, 0).numpy()

@@ -1,0 +1,1 @@
+"""Results -> names, tables, pictures. No other room imports this one."""

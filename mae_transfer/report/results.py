@@ -1,0 +1,94 @@
+"""Results of a comparison: one flat record per run, in ``results.json``.
+
+A record holds ``task``, ``init``, ``seed``, the metrics under the papers' names in percent
+(``box_AP``, ``mask_AP``, ``mIoU``, ``top1``), ``iterations``, ``seconds``, ``config``, ``checkpoint``.
+"""
+
+import json
+import os
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.table import Table
+
+METRICS = {'box_AP': 'box AP', 'mask_AP': 'mask AP', 'mIoU': 'mIoU', 'top1': 'top-1'}
+REQUIRED = ('task', 'init', 'seed', 'iterations', 'seconds', 'config', 'checkpoint')
+
+
+def write_results(path: str | Path, records: Iterable[dict]) -> None:
+    """Write all records at once; a reader never sees half a file.
+
+    Args:
+        path: The json file; its folder is made.
+        records: One per run, see the head of this module.
+
+    Raises:
+        ValueError: If a record lacks a key or holds no metric.
+    """
+    records = list(records)
+    for record in records:
+        missing = [key for key in REQUIRED if key not in record]
+        if missing or not any(name in record for name in METRICS):
+            raise ValueError(
+                f'record {record}: needs {", ".join(REQUIRED)} and one of {", ".join(METRICS)}'
+            )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(path.name + '.tmp')
+    half.write_text(json.dumps(records, indent=2) + '\n', encoding='utf-8')
+    os.replace(half, path)
+
+
+def read_results(path: str | Path) -> list[dict]:
+    """Read what :func:`write_results` wrote."""
+    return json.loads(Path(path).read_text(encoding='utf-8'))
+
+
+def collect(records: Iterable[dict], init: str, metric: str) -> list[float]:
+    """Values of one metric from all runs that started from ``init``, by seed."""
+    chosen = [r for r in records if r['init'] == init and r.get(metric) is not None]
+    return [r[metric] for r in sorted(chosen, key=lambda r: r['seed'])]
+
+
+def spread(values: list[float]) -> str:
+    """Mean, and the standard deviation of the sample when there are several runs."""
+    if not values:
+        return '-'
+    mean = f'{statistics.mean(values):.1f}'
+    return f'{mean} ± {statistics.stdev(values):.1f}' if len(values) > 1 else mean
+
+
+def summary_rows(records: list[dict]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the comparison: one row per initialisation, one column per metric.
+
+    With two initialisations a last row holds the difference of the means, first minus second.
+    """
+    present = [name for name in METRICS if any(r.get(name) is not None for r in records)]
+    inits = list(dict.fromkeys(r['init'] for r in records))
+    rows = [[init, *(spread(collect(records, init, m)) for m in present)] for init in inits]
+    if len(inits) == 2:
+        pairs = [[collect(records, init, m) for init in inits] for m in present]
+        gains = [
+            f'{statistics.mean(a) - statistics.mean(b):+.1f}' if a and b else '-' for a, b in pairs
+        ]
+        rows.append([f'{inits[0]} - {inits[1]}', *gains])
+    return ['init', *(METRICS[name] for name in present)], rows
+
+
+def results_table(records: list[dict], title: str) -> Table:
+    """The comparison as a table for the terminal."""
+    header, rows = summary_rows(records)
+    table = Table(title=title)
+    for index, column in enumerate(header):
+        table.add_column(column, justify='right' if index else 'left')
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(records: list[dict]) -> str:
+    """The comparison as a table for a README."""
+    header, rows = summary_rows(records)
+    lines = [header, ['---'] * len(header), *rows]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

@@ -1,0 +1,218 @@
+"""The process group: what launchers leave in the environment, and two real processes over gloo."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from mae_transfer.compat import distributed
+from mae_transfer.compat.distributed import (
+    first_host,
+    init_process_group,
+    torchrun_environment,
+    use_cpu_model_wrapper,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SLURM = {
+    'SLURM_PROCID': '5',
+    'SLURM_NTASKS': '8',
+    'SLURM_LOCALID': '1',
+    'SLURM_NODELIST': 'gpu[003-006]',
+    'SLURM_JOB_ID': '123456',
+}
+
+
+@pytest.mark.parametrize(
+    ('nodelist', 'expected'),
+    [
+        ('localhost', 'localhost'),
+        ('node-a,node-b', 'node-a'),
+        ('gpu[003-006]', 'gpu003'),
+        ('gpu[003-006,009],login1', 'gpu003'),
+        ('gpu[9,12]', 'gpu9'),
+        ('rack[1-2]n[03-04]', 'rack1n03'),
+        ('a-1.cluster.org', 'a-1.cluster.org'),
+    ],
+)
+def test_first_host__slurm_notation(nodelist, expected):
+    assert first_host(nodelist) == expected
+
+
+@pytest.mark.parametrize('nodelist', ['', '  ', 'gpu[003', ',a'])
+def test_first_host__refuses_what_names_no_node(nodelist):
+    with pytest.raises(ValueError, match='SLURM_NODELIST must name a node.*MASTER_ADDR'):
+        first_host(nodelist)
+
+
+def test_torchrun_environment__from_slurm():
+    assert torchrun_environment(SLURM) == {
+        'RANK': '5',
+        'WORLD_SIZE': '8',
+        'LOCAL_RANK': '1',
+        'MASTER_ADDR': 'gpu003',
+        'MASTER_PORT': str(15000 + 123456 % 15000),
+    }
+
+
+def test_torchrun_environment__keeps_the_master_that_is_given():
+    given = {'MASTER_ADDR': 'other', 'MASTER_PORT': '4711'}
+    environment = torchrun_environment(SLURM | given)
+    assert environment | given == environment
+
+
+def test_torchrun_environment__port_differs_between_jobs_and_steps():
+    def port(**changes: str) -> str:
+        return torchrun_environment(SLURM | changes)['MASTER_PORT']
+
+    ports = {
+        port(),
+        port(SLURM_JOB_ID='123457'),
+        port(SLURM_STEP_ID='1'),
+        port(SLURM_STEP_ID='2'),
+    }
+    assert len(ports) == 4
+    assert port(SLURM_PROCID='0', SLURM_LOCALID='0') == port()
+    assert all(15000 <= int(number) < 30000 for number in ports)
+
+
+@pytest.mark.parametrize('name', ['SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'])
+def test_torchrun_environment__names_what_is_missing(name):
+    with pytest.raises(ValueError, match=f'not set: {name}; .*srun'):
+        torchrun_environment({key: value for key, value in SLURM.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ('name', 'instead'), [('SLURM_NODELIST', 'MASTER_ADDR'), ('SLURM_JOB_ID', 'MASTER_PORT')]
+)
+def test_torchrun_environment__names_what_would_do_instead(name, instead):
+    environ = {key: value for key, value in SLURM.items() if key != name}
+    with pytest.raises(ValueError, match=f'not set: {name}; .*{instead}'):
+        torchrun_environment(environ)
+
+
+def test_torchrun_environment__refuses_what_is_no_number():
+    with pytest.raises(ValueError, match="SLURM_PROCID must be a number from 0 up, got 'x'"):
+        torchrun_environment(SLURM | {'SLURM_PROCID': 'x'})
+
+
+def test_init_process_group__without_launcher_does_nothing():
+    init_process_group('none')
+    assert not dist.is_initialized()
+
+
+def test_init_process_group__refuses_an_unknown_launcher():
+    with pytest.raises(ValueError, match=r"launcher must be one of .*, got 'mpi'"):
+        init_process_group('mpi')
+
+
+@pytest.mark.parametrize('timeout_s', [0, -1.0])
+def test_init_process_group__refuses_a_timeout_that_never_waits(timeout_s):
+    with pytest.raises(ValueError, match='timeout_s must be a positive number'):
+        init_process_group('none', timeout_s=timeout_s)
+
+
+def test_init_process_group__names_all_missing_variables(monkeypatch):
+    for name in distributed.TORCHRUN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('RANK', '0')
+    with pytest.raises(ValueError, match='WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT; .*tor'):
+        init_process_group('pytorch')
+
+
+def test_init_process_group__refuses_more_processes_than_gpus(monkeypatch):
+    for name in distributed.TORCHRUN_VARIABLES:
+        monkeypatch.setenv(name, '2')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    with pytest.raises(ValueError, match='LOCAL_RANK is 2, but this machine shows 2 GPUs'):
+        init_process_group('pytorch')
+
+
+@pytest.mark.parametrize(('has_cuda', 'backend'), [(True, 'nccl'), (False, 'gloo')])
+def test_init_process_group__backend_and_device(monkeypatch, has_cuda, backend):
+    calls = []
+    for name in distributed.TORCHRUN_VARIABLES:
+        monkeypatch.setenv(name, '1')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_cuda)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setattr(torch.cuda, 'set_device', lambda index: calls.append(index))
+    monkeypatch.setattr(
+        dist, 'init_process_group', lambda name, timeout: calls.append((name, timeout.seconds))
+    )
+    init_process_group('pytorch', timeout_s=90)
+    assert calls == ([1] if has_cuda else []) + [(backend, 90)]
+
+
+def test_use_cpu_model_wrapper__names_no_device(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = {'find_unused_parameters': True}
+    use_cpu_model_wrapper(cfg)
+    assert cfg['model_wrapper_cfg'] == {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': True,
+        'device_ids': None,
+    }
+
+
+def test_use_cpu_model_wrapper__keeps_what_the_config_says(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = {'model_wrapper_cfg': {'type': 'MMDistributedDataParallel', 'static_graph': True}}
+    use_cpu_model_wrapper(cfg)
+    assert cfg['model_wrapper_cfg'] == {
+        'type': 'MMDistributedDataParallel',
+        'static_graph': True,
+        'device_ids': None,
+    }
+
+
+def test_use_cpu_model_wrapper__leaves_gpu_runs_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg: dict = {}
+    use_cpu_model_wrapper(cfg)
+    assert cfg == {}
+
+
+TWO_RANKS = """
+import sys, torch
+import torch.distributed as dist
+from mae_transfer.compat.distributed import init_process_group
+init_process_group(sys.argv[1], timeout_s=120)
+init_process_group(sys.argv[1], timeout_s=120)  # the second call is a no-op
+number = torch.tensor(dist.get_rank() + 1)
+dist.all_reduce(number)
+print(dist.get_backend(), dist.get_rank(), number.item())
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
+def test_init_process_group__two_processes_without_cuda(launcher):
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        port = str(listener.getsockname()[1])
+    processes = []
+    for rank in ('0', '1'):
+        environ = os.environ | {'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'}
+        environ |= {'MASTER_PORT': port}
+        if launcher == 'pytorch':
+            environ |= {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': '2'}
+            environ |= {'MASTER_ADDR': '127.0.0.1'}
+        else:
+            environ |= SLURM | {'SLURM_PROCID': rank, 'SLURM_LOCALID': rank, 'SLURM_NTASKS': '2'}
+            environ |= {'SLURM_NODELIST': 'localhost'}
+        command = [sys.executable, '-c', TWO_RANKS, launcher]
+        processes.append(
+            subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+        )
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert outputs == ['gloo 0 3\n', 'gloo 1 3\n']

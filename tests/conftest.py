@@ -1,0 +1,38 @@
+"""What all tests share: the option --runslow, tests that need a GPU, and one seed per test."""
+
+import os
+import random
+
+import pytest
+
+os.environ.setdefault('MPLBACKEND', 'Agg')  # before anything imports matplotlib
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--runslow', action='store_true', help='also run the tests marked slow')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out unless they are asked for; skip GPU tests where there is no GPU."""
+    if not config.getoption('--runslow'):
+        slow = [item for item in items if item.get_closest_marker('slow')]
+        items[:] = [item for item in items if not item.get_closest_marker('slow')]
+        config.hook.pytest_deselected(items=slow)
+    gpu = [item for item in items if item.get_closest_marker('gpu')]
+    if gpu:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in gpu:
+                item.add_marker(pytest.mark.skip(reason='no CUDA device'))
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Start every test from the same random state, whatever ran before it."""
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)

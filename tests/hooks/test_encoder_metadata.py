@@ -1,0 +1,61 @@
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
+from mae_transfer.transfer.checkpoint import load_pretrained
+from mae_transfer.transfer.encoder_metadata import encoder_metadata
+from tests.references.checkpoint_files import make_vit
+
+
+class MeanModel(BaseModel):
+    """A model with an encoder as ``backbone`` that learns to output zero."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, inputs, mode='tensor'):
+        return {'loss': self.backbone(inputs)[0].square().mean()}
+
+
+def make_runner(tmp_path, model, **kwargs):
+    return Runner(
+        model=model,
+        work_dir=str(tmp_path),
+        train_dataloader=DataLoader([{'inputs': torch.randn(3, 16, 64)}] * 2),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        train_cfg=dict(by_epoch=False, max_iters=2),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2)),
+        custom_hooks=[dict(type='EncoderMetadataHook')],
+        experiment_name=tmp_path.name,
+        **kwargs,
+    )
+
+
+def test_encoder_metadata_hook__a_real_run_can_be_transferred(tmp_path):
+    vit = make_vit(img_size=(16, 64))  # 2x8 positions: only the metadata tells them from 4x4
+    make_runner(tmp_path, MeanModel(vit)).train()
+    saved = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
+    assert saved['meta']['mae_transfer'] == encoder_metadata(vit)
+    assert 'message_hub' in saved
+
+    account = load_pretrained(make_vit(seed=1, img_size=(32, 64)), tmp_path)
+    assert account.layout == 'mae_transfer'
+    assert account.changes == ['pos_embed 2x8 -> 4x8 bicubic']
+
+
+def test_encoder_metadata_hook__model_without_encoder(tmp_path):
+    runner = make_runner(tmp_path, MeanModel(torch.nn.Conv2d(3, 3, 1)))
+    with pytest.raises(ValueError, match='the model has 0 PlainViT'):
+        runner.train()
+
+
+def test_encoder_metadata_hook__is_registered_at_the_root():
+    from mmengine.registry import HOOKS
+
+    assert HOOKS.get('EncoderMetadataHook') is EncoderMetadataHook
+    assert MODELS.get('PlainViT') is not None

@@ -1,0 +1,193 @@
+"""The walls of the package, read from its imports: doors between rooms, no circles."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / 'mae_transfer'
+
+# Everybody may import these; they import no room.
+GROUND = {'layers', 'masking', 'registry', 'compat'}
+# Nobody imports these.
+WATCHERS = {'hooks', 'report'}
+ROOMS = GROUND | WATCHERS | {'data', 'backbones', 'pretrain', 'transfer', 'optim'}
+
+# Removed from NumPy by release 2, or deprecated in it.
+DROPPED_BY_NUMPY = {
+    'bool8', 'cumproduct', 'float', 'float_', 'in1d', 'Inf', 'infty', 'int', 'int0', 'NaN', 'NINF',
+    'object', 'PINF', 'product', 'row_stack', 'sometrue', 'str', 'string_', 'trapz', 'unicode_',
+}  # fmt: skip
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob('*.py'))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def room_of(module: str) -> str:
+    """Name the room of ``mae_transfer.room.file``; '' for the package itself."""
+    return (module.split('.') + [''])[1]
+
+
+def imported_modules(path: Path, tree: ast.AST | None = None) -> Iterator[str]:
+    """Walk the modules of ours that a file imports, inside functions as well."""
+    for node in ast.walk(tree or ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module or ''
+            if node.level:
+                inside = path.name == '__init__.py'
+                parents = module_name(path).split('.')
+                parents = parents[: len(parents) - node.level + inside]
+                package = '.'.join([*parents, package]).rstrip('.')
+            names = [f'{package}.{alias.name}' for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split('.')[0] == 'mae_transfer':
+                yield name if (ROOT / name.replace('.', '/')).is_dir() else existing_module(name)
+
+
+def existing_module(name: str) -> str:
+    """Cut the imported object off: ``mae_transfer.layers.block.Block`` -> its file's module."""
+    return name if (ROOT / f'{name.replace(".", "/")}.py').is_file() else name.rpartition('.')[0]
+
+
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
+    """Find a path that ends where it began; [] when there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for successor in sorted(graph.get(node, ())):
+            circle = walk(successor, [*path, node])
+            if circle:
+                return circle
+        done.add(node)
+        return []
+
+    for start in sorted(graph):
+        circle = walk(start, [])
+        if circle:
+            return circle
+    return []
+
+
+def room_graph() -> dict[str, set[str]]:
+    """Which room imports which; the package's own ``__init__.py`` opens all and is left out."""
+    graph: dict[str, set[str]] = {}
+    for path in python_files('mae_transfer'):
+        room = room_of(module_name(path))
+        if room:
+            targets = {room_of(name) for name in imported_modules(path)} - {room, ''}
+            graph.setdefault(room, set()).update(targets)
+    return graph
+
+
+def test_find_circle__sees_a_circle_and_only_a_circle():
+    assert find_circle({'a': {'b', 'c'}, 'b': {'c'}, 'c': set()}) == []
+    assert find_circle({'a': {'b'}, 'b': {'c'}, 'c': {'b'}}) == ['b', 'c', 'b']
+
+
+@pytest.mark.parametrize(
+    ('line', 'expected'),
+    [
+        ('import mae_transfer.layers.block', 'mae_transfer.layers.block'),
+        ('from mae_transfer.layers.block import Block', 'mae_transfer.layers.block'),
+        ('from mae_transfer.layers import block', 'mae_transfer.layers.block'),
+        ('from ..layers.block import Block', 'mae_transfer.layers.block'),
+        ('from .plain_vit import PlainViT', 'mae_transfer.backbones.plain_vit'),
+        ('def f():\n    from mae_transfer.layers import block', 'mae_transfer.layers.block'),
+    ],
+)
+def test_imported_modules__all_ways_of_importing(line, expected):
+    path = PACKAGE / 'backbones/new_file.py'
+    assert list(imported_modules(path, ast.parse(line))) == [expected]
+
+
+def test_rooms__are_those_of_the_design():
+    folders = {path.parent.relative_to(PACKAGE).parts[:1] for path in python_files('mae_transfer')}
+    rooms = {parts[0] for parts in folders if parts}
+    assert rooms | {'registry'} <= ROOMS
+
+
+def test_doors__ground_rooms_import_no_room():
+    graph = room_graph()
+    assert {room: graph.get(room, set()) for room in GROUND} == {room: set() for room in GROUND}
+
+
+def test_doors__pretraining_imports_the_ground_and_backbones():
+    assert room_graph()['pretrain'] <= GROUND | {'backbones'}
+
+
+def test_doors__transfer_never_imports_pretraining():
+    assert 'pretrain' not in room_graph()['transfer']
+
+
+def test_doors__nobody_imports_the_watchers():
+    importers = {room for room, targets in room_graph().items() if targets & WATCHERS}
+    assert importers <= WATCHERS
+
+
+def test_imports__no_circle_of_rooms():
+    assert find_circle(room_graph()) == []
+
+
+def test_imports__no_circle_of_files():
+    graph = {
+        module_name(path): set(imported_modules(path)) - {module_name(path)}
+        for path in python_files('mae_transfer')
+        if path != PACKAGE / '__init__.py'
+    }
+    assert find_circle(graph) == []
+
+
+def test_names__no_room_for_leftovers():
+    names = {path.name for path in python_files('mae_transfer', 'tools', 'tests')}
+    assert names.isdisjoint({'utils.py', 'misc.py', 'helpers.py', 'common.py'})
+
+
+@pytest.mark.parametrize('folder', ['mae_transfer', 'tools', 'configs'])
+def test_modules__open_with_a_docstring(folder):
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in python_files(folder)
+        if ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) is None
+    ]
+    assert silent == []
+
+
+def test_code__uses_no_name_that_numpy_dropped():
+    old = []
+    for path in python_files('mae_transfer', 'tools', 'configs', 'tests'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in ('np', 'numpy')
+                and node.attr in DROPPED_BY_NUMPY
+            ):
+                old.append(f'{path.relative_to(ROOT)}:{node.lineno} {node.value.id}.{node.attr}')
+    assert old == []
+
+
+def test_code__swallows_no_exception():
+    swallowed = []
+    for path in python_files('mae_transfer', 'tools'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or all(isinstance(step, ast.Pass) for step in node.body)
+            ):
+                swallowed.append(f'{path.relative_to(ROOT)}:{node.lineno}')
+    assert swallowed == []

@@ -1,0 +1,121 @@
+"""Small data sets on disk and a way to start the tools, for the tests of the tools."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPO = Path(__file__).resolve().parents[2]
+TOOLS = REPO / 'tools'
+CONFIGS = REPO / 'tests' / 'configs'
+
+
+def pytest_configure() -> None:
+    sys.path.insert(0, str(TOOLS))  # the tools import their shared part as `launch`
+
+
+def load_tool(name: str):
+    """Import tools/NAME.py under a name that shadows nothing."""
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run_main(monkeypatch, capsys, tmp_path):
+    """Run a tool in this process, in an empty folder; returns (exit code, stdout, stderr)."""
+
+    def run(name: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+        code = 0
+        try:
+            load_tool(name).main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def start(*command: str, cwd: Path) -> subprocess.Popen:
+    """Start a tool as a user would, with one thread a process."""
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
+    for name in ('PORT', 'MASTER_PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        environment.pop(name, None)
+    return subprocess.Popen(
+        list(map(str, command)), cwd=cwd, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> str:
+    """Wait for a tool and return what it printed; it must have succeeded."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-4000:]
+    return output
+
+
+@pytest.fixture(scope='session')
+def coco_folder(tmp_path_factory) -> Path:
+    """Four training and three test pictures of 72x96 with one rectangle each, two classes."""
+    root = tmp_path_factory.mktemp('coco')
+    rng = np.random.default_rng(0)
+    for split, count in (('train', 4), ('val', 3)):
+        (root / split).mkdir()
+        images, annotations = [], []
+        for i in range(count):
+            picture = rng.integers(0, 90, (72, 96, 3), np.uint8)
+            x, y, w, h = (int(v) for v in rng.integers((8, 8, 24, 20), (40, 30, 48, 36)))
+            picture[y : y + h, x : x + w] += 120
+            Image.fromarray(picture).save(root / split / f'{i}.png')
+            images.append(dict(id=i + 1, file_name=f'{i}.png', width=96, height=72))
+            corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+            annotations.append(
+                dict(id=i + 1, image_id=i + 1, category_id=(7, 3)[i % 2], bbox=[x, y, w, h],
+                     area=w * h, iscrowd=0, segmentation=[corners])
+            )  # fmt: skip
+        categories = [dict(id=7, name='plate'), dict(id=3, name='door')]  # ids with gaps, unsorted
+        coco = dict(images=images, annotations=annotations, categories=categories)
+        (root / f'{split}.json').write_text(json.dumps(coco))
+    return root
+
+
+@pytest.fixture(scope='session')
+def coco_options(coco_folder) -> list[str]:
+    return [
+        f'data.root={coco_folder}', 'data.train_ann=train.json', 'data.train_img=train',
+        'data.val_ann=val.json', 'data.val_img=val',
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope='session')
+def mask_folder(tmp_path_factory) -> Path:
+    """Four training and two test pictures of 48x64 with masks of the values 0, 1, 2, 5."""
+    root = tmp_path_factory.mktemp('masks')
+    rng = np.random.default_rng(0)
+    for split, count in (('training', 4), ('validation', 2)):
+        for kind in ('images', 'annotations'):
+            (root / kind / split).mkdir(parents=True)
+        for i in range(count):
+            mask = np.repeat(np.repeat(rng.choice([0, 1, 2, 5], (6, 8)), 8, 0), 8, 1).astype(
+                np.uint8
+            )
+            picture = np.stack([mask * 40, mask * 20, 255 - mask * 40], -1)
+            Image.fromarray(picture).save(root / 'images' / split / f'{i}.png')
+            Image.fromarray(mask).save(root / 'annotations' / split / f'{i}.png')
+    (root / 'classes.txt').write_text('1 grass\n2 wall\n5 sky\n')
+    return root
+
+
+@pytest.fixture(scope='session')
+def mask_options(mask_folder) -> list[str]:
+    return [f'data.root={mask_folder}', 'data.classes=classes.txt', 'data.ignore_labels=0']

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Evaluate on several processes: tools/dist_test.sh CONFIG CHECKPOINT GPUS [ARGUMENTS OF test.py]
+# Ports and machines as in dist_train.sh.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    echo "usage: $0 CONFIG CHECKPOINT GPUS [arguments of test.py]" >&2
+    exit 2
+fi
+CONFIG=$1
+CHECKPOINT=$2
+GPUS=$3
+shift 3
+
+. "$(dirname "${BASH_SOURCE[0]}")/torchrun.sh"
+run_on_all "$GPUS" test.py "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

@@ -1,0 +1,450 @@
+"""Before both journeys: prints what is installed here, then calls it and says how to mend it.
+
+An extension that was compiled for another torch is imported without complaint and fails when it is
+called, so the checks call: RoIAlign, NMS, a training step, an all-reduce between two processes, and
+a kernel on every GPU. Exit code 0 when all of them work, 1 when one is broken.
+
+    python tools/doctor.py [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = ROOT / 'requirements/constraints.txt'
+PIP = f'{sys.executable} -m pip install -c {CONSTRAINTS}'
+RANK_OPTION = '--run-all-reduce-rank'
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ''
+    """What to do; empty when there is nothing to mend."""
+
+
+class BrokenError(Exception):
+    """A call came back with a wrong result."""
+
+
+def load_compat(stem: str) -> ModuleType:
+    """Load one file of ``mae_transfer/compat`` alone.
+
+    ``import mae_transfer`` runs the version check and so stops on the very stack that needs a
+    doctor.
+    """
+    name = f'mae_transfer_doctor_{stem}'
+    if name not in sys.modules:
+        path = ROOT / f'mae_transfer/compat/{stem}.py'
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def describe_environment() -> dict[str, str]:
+    """Collect what a bug report needs: Python, torch, devices, whose ops mmcv uses."""
+    environment = {
+        'Python': f'{platform.python_version()} ({sys.executable})',
+        'platform': platform.platform(),
+        'CPU cores': str(os.cpu_count()),
+    }
+    try:
+        import torch
+    except Exception as error:  # whatever an import of a broken build raises
+        return environment | {'torch': f'broken: {_first_line(error)}'}
+    environment['torch'] = torch.__version__
+    environment['torch threads'] = (
+        f'{torch.get_num_threads()} ({torch.backends.cpu.get_cpu_capability()})'
+    )
+    environment['CUDA of torch'] = torch.version.cuda or 'none: a build for CPUs'
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    environment['GPUs'] = (
+        ', '.join(torch.cuda.get_device_name(index) for index in range(num_gpus)) or 'none'
+    )
+    environment['ops of mmcv'] = describe_ops()
+    return environment
+
+
+def describe_ops() -> str:
+    """Say whose RoIAlign and NMS mmcv uses."""
+    try:
+        source = _find_ops()
+    except Exception as error:
+        return f'unknown: {_first_line(error)}'
+    if source == 'torchvision':
+        return "torchvision's RoIAlign and NMS, mmcv is not compiled"
+    return f'compiled: {source}'
+
+
+def check_packages() -> list[Finding]:
+    """Compare every required package with its range and with the tested version."""
+    versions = load_compat('versions')
+    packages = versions.inspect_packages()
+    shadows = versions.find_shadows()
+    mend = versions.mending_command([package for package in packages if not package.ok], shadows)
+    findings = [_check_python(versions)]
+    for package in packages:
+        tested = versions.tested_version(package.name)
+        found = f'{package.found or "missing"}, needs {package.required or "any version"}'
+        if tested is not None:
+            found += f', tested {tested}'
+        findings.append(Finding(package.name, package.ok, found, '' if package.ok else mend))
+    for old, new in shadows.items():
+        found = f'{versions.installed_version(old)} overwrites files of {new}'
+        findings.append(Finding(old, False, found, mend))
+    return findings
+
+
+def _check_python(versions: ModuleType) -> Finding:
+    version = platform.python_version()
+    ok = versions.is_python_supported(version)
+    remedy = f'make an environment with a Python that is {versions.PYTHON_RANGE}'
+    return Finding('Python', ok, f'{version}, needs {versions.PYTHON_RANGE}', '' if ok else remedy)
+
+
+def check_frameworks() -> str:
+    """Import the models of the three sibling frameworks.
+
+    Returns:
+        What was found.
+    """
+    importlib.import_module('mae_transfer')
+    for name in ('mmpretrain.models', 'mmdet.models', 'mmseg.models'):
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise BrokenError(f'import {name} fails: {_first_line(error)}') from error
+    return 'mmpretrain, mmdet and mmseg import'
+
+
+def check_roi_align(device: str = 'cpu') -> str:
+    """Call RoIAlign on a case with a known answer, forward and backward.
+
+    On the map ``10 y + x`` bilinear samples are exact. The box (2, 2, 6, 4) has bins with centres
+    x = 3, 5 and y = 2.5, 3.5; half a pixel less is where the pixels' own coordinates count.
+    """
+    import torch
+
+    importlib.import_module('mae_transfer')
+    from mmcv.ops import roi_align
+
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(9.0), indexing='ij')
+    x = (10 * rows + columns)[None, None].to(device).requires_grad_()
+    rois = torch.tensor([[0.0, 2.0, 2.0, 6.0, 4.0]], device=device)
+    pooled = roi_align(x, rois, (2, 2), 1.0, 2, 'avg', True)
+    expected = torch.tensor([[22.5, 24.5], [32.5, 34.5]])
+    if not torch.allclose(pooled.detach()[0, 0].cpu(), expected, atol=1e-4):
+        raise BrokenError(
+            f'the bins are {pooled.flatten().tolist()}, not {expected.flatten().tolist()}'
+        )
+    pooled.sum().backward()
+    if x.grad is None or abs(x.grad.sum().item() - 4) > 1e-4:
+        raise BrokenError('the gradient of 4 bins does not sum to 4')
+    return f'forward and backward are right ({_find_ops()})'
+
+
+def check_nms(device: str = 'cpu') -> str:
+    """Call NMS on three boxes, of which the first overlaps the better second by 90 / 110."""
+    import torch
+
+    importlib.import_module('mae_transfer')
+    from mmcv.ops import nms
+
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]], device=device)
+    scores = torch.tensor([0.8, 0.9, 0.5], device=device)
+    _, kept = nms(boxes, scores, iou_threshold=0.5)
+    if kept.tolist() != [1, 2]:
+        raise BrokenError(f'NMS keeps the boxes {kept.tolist()}, not [1, 2]')
+    return f'keeps the right boxes ({_find_ops()})'
+
+
+def check_training_step(device: str = 'cpu') -> str:
+    """Run one step of AdamW on a small PlainViT, under bfloat16 autocast."""
+    import torch
+
+    from mae_transfer.backbones.plain_vit import PlainViT
+
+    torch.manual_seed(0)
+    arch = {'embed_dims': 32, 'num_layers': 2, 'num_heads': 2}
+    model = PlainViT(arch=arch, img_size=32, patch_size=8).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    before = model.patch_embed.proj.weight.detach().clone()
+    with torch.autocast(torch.device(device).type, torch.bfloat16):
+        (features,) = model(torch.randn(2, 3, 32, 40, device=device))
+        loss = (features.float() - 1).square().mean()
+    loss.backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    optimizer.step()
+    if not torch.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
+        raise BrokenError(f'loss {loss.item()} or its gradient is not finite')
+    if torch.equal(before, model.patch_embed.proj.weight):
+        raise BrokenError('the step left the patch embedding as it was')
+    return f'bfloat16 forward, backward and AdamW, loss {loss.item():.3f}'
+
+
+def check_all_reduce(
+    timeout_s: float = 60.0, start_timeout_s: float = 300.0, worker: Sequence[str] | None = None
+) -> str:
+    """Add up one number per rank between two processes over gloo.
+
+    Args:
+        timeout_s: How long they may take once both have started, in seconds.
+        start_timeout_s: How long both may take to start, which is to import torch, in seconds.
+        worker: Command of one rank, which finds RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
+            MASTER_PORT in its environment, prints a line when it has started and 3 at the end.
+            None runs this file.
+
+    Raises:
+        BrokenError: A rank failed, or was silent for too long; the message names it.
+    """
+    worker = worker or [sys.executable, str(Path(__file__).resolve()), RANK_OPTION]
+    common = os.environ | {
+        'WORLD_SIZE': '2',
+        'MASTER_ADDR': '127.0.0.1',
+        'MASTER_PORT': str(_free_port()),
+        'OMP_NUM_THREADS': '1',
+        'DOCTOR_TIMEOUT_S': str(timeout_s),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [Path(folder, f'rank{rank}.txt') for rank in range(2)]
+        processes = []
+        try:
+            for rank, output in enumerate(outputs):
+                with output.open('w') as stream:
+                    environ = common | {'RANK': str(rank), 'LOCAL_RANK': str(rank)}
+                    processes.append(
+                        subprocess.Popen(
+                            worker, env=environ, stdout=stream, stderr=subprocess.STDOUT
+                        )
+                    )
+            _wait_for_all(processes, outputs, start_timeout_s, timeout_s)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        codes = [process.returncode for process in processes]
+        spoken = [output.read_text(errors='replace').splitlines() for output in outputs]
+    last_lines = [lines[-1].strip() if lines else '' for lines in spoken]
+    for rank, (code, line) in enumerate(zip(codes, last_lines, strict=True)):
+        if code not in (0, -signal.SIGKILL):
+            raise BrokenError(f'rank {rank} failed with exit code {code}: {line}')
+    if any(codes):
+        # A rank that waits for the other has said more than the one it waits for.
+        fewest = min(len(lines) for lines in spoken)
+        silent = [rank for rank, lines in enumerate(spoken) if len(lines) == fewest]
+        ranks = ' and '.join(f'rank {rank} (last line: {last_lines[rank]!r})' for rank in silent)
+        interface = os.environ.get('GLOO_SOCKET_IFNAME', 'chosen by gloo')
+        raise BrokenError(
+            f'no answer in {timeout_s:g} s from {ranks}; network interface: {interface}'
+        )
+    if last_lines != ['3', '3']:
+        raise BrokenError(f'1 + 2 came out as {last_lines}')
+    return 'two processes agree over gloo'
+
+
+def run_all_reduce_rank() -> None:
+    """Be one rank of :func:`check_all_reduce`: add rank + 1 to the others' and print the sum."""
+    import torch
+    import torch.distributed as dist
+
+    print('started', flush=True)
+    timeout_s = float(os.environ['DOCTOR_TIMEOUT_S'])
+    distributed = load_compat('distributed')
+    distributed.init_process_group('pytorch', backend='gloo', timeout_s=timeout_s)
+    print('joined the group', flush=True)
+    number = torch.tensor(dist.get_rank() + 1)
+    dist.all_reduce(number)
+    dist.destroy_process_group()
+    print(number.item(), flush=True)
+
+
+def check_gpu(index: int) -> str:
+    """Multiply matrices on a GPU: the shortest way to 'no kernel image is available'."""
+    import torch
+
+    device = torch.device('cuda', index)
+    major, minor = torch.cuda.get_device_capability(device)
+    x = torch.eye(64, device=device) * 2
+    if (x @ x).sum().item() != 256:
+        raise BrokenError('a matrix product comes out wrong')
+    return f'{torch.cuda.get_device_name(device)}, capability {major}.{minor}, multiplies matrices'
+
+
+def run_check(name: str, check: Callable[[], str], remedy: str | Callable[[], str]) -> Finding:
+    """Run a check and turn what it raises into a finding.
+
+    Args:
+        name: What is checked.
+        check: Returns what it found and raises when that is broken.
+        remedy: What to do then; a function is asked only when it is needed.
+    """
+    try:
+        return Finding(name, True, check())
+    except Exception as error:  # a doctor meets every kind of failure
+        found = str(error) if isinstance(error, BrokenError) else _first_line(error)
+        return Finding(name, False, found, remedy if isinstance(remedy, str) else remedy())
+
+
+def list_checks() -> list[tuple[str, Callable[[], str], str | Callable[[], str]]]:
+    """List name, check and remedy in the order in which they run."""
+    checks = [
+        ('RoIAlign', check_roi_align, _mend_ops),
+        ('NMS', check_nms, _mend_ops),
+        ('frameworks', check_frameworks, f'{PIP} -r {ROOT / "requirements/runtime.txt"}'),
+        ('training step', check_training_step, f'{PIP} --force-reinstall torch torchvision'),
+        (
+            'all-reduce',
+            check_all_reduce,
+            'allow connections to 127.0.0.1 (firewall, container), or name the network interface: '
+            'export GLOO_SOCKET_IFNAME=lo',
+        ),
+    ]
+    for index in range(_count_gpus()):
+        device = f'cuda:{index}'
+        driver = 'install a torch built for this GPU and driver, see the selector on pytorch.org'
+        checks += [
+            (f'GPU {index}', lambda index=index: check_gpu(index), driver),
+            (f'GPU {index} RoIAlign', lambda device=device: check_roi_align(device), _mend_ops),
+            (f'GPU {index} NMS', lambda device=device: check_nms(device), _mend_ops),
+            (
+                f'GPU {index} training step',
+                lambda device=device: check_training_step(device),
+                driver,
+            ),
+        ]
+    return checks
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the environment and the findings.
+
+    Returns:
+        The exit code: 0 when everything works, 1 otherwise.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--json', metavar='FILE', help='also write the findings to this file')
+    parser.add_argument(RANK_OPTION, action='store_true', help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.run_all_reduce_rank:
+        run_all_reduce_rank()
+        return 0
+
+    environment = describe_environment()
+    print('Environment')
+    for key, value in environment.items():
+        print(f'  {key:14} {value}')
+    print('Packages')
+    findings = check_packages()
+    for finding in findings:
+        print(_format_finding(finding))
+    print('Checks')
+    line_end = '\r' if sys.stdout.isatty() else '\n'
+    for name, check, remedy in list_checks():
+        # The name goes first: a broken extension may end the process.
+        print(f'  ...     {name}', end=line_end, flush=True)
+        finding = run_check(name, check, remedy)
+        print(_format_finding(finding), flush=True)
+        findings.append(finding)
+
+    broken = [finding for finding in findings if not finding.ok]
+    remedies = list(dict.fromkeys(finding.remedy for finding in broken))
+    print('\nEverything works.' if not broken else f'\n{len(broken)} broken. To mend it:')
+    for remedy in remedies:
+        print(f'  {remedy}')
+    if options.json:
+        report = {
+            'ok': not broken,
+            'environment': environment,
+            'findings': [asdict(finding) for finding in findings],
+        }
+        Path(options.json).write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 1 if broken else 0
+
+
+def _format_finding(finding: Finding) -> str:
+    state = 'ok' if finding.ok else 'BROKEN'
+    return f'  {state:7} {finding.name}: {finding.found}'
+
+
+def _mend_ops() -> str:
+    """Tell how to mend RoIAlign or NMS, which depends on whose they are."""
+    if describe_ops().startswith('compiled'):
+        return (
+            "the compiled ops of mmcv do not fit this torch; without them torchvision's are used: "
+            f'{PIP} --force-reinstall --no-deps --no-cache-dir onedl-mmcv'
+        )
+    return f'{PIP} --force-reinstall torch torchvision onedl-mmcv'
+
+
+def _find_ops() -> str:
+    importlib.import_module('mae_transfer')
+    from mae_transfer.compat.mmcv_ops import find_ops
+
+    return find_ops()
+
+
+def _count_gpus() -> int:
+    try:
+        import torch
+    except Exception:  # describe_environment and the other checks tell it
+        return 0
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _wait_for_all(
+    processes: Sequence[subprocess.Popen],
+    outputs: Sequence[Path],
+    start_timeout_s: float,
+    timeout_s: float,
+) -> None:
+    """Wait until all have ended, one has failed, or the time is over."""
+    deadline = time.monotonic() + start_timeout_s
+    started = False
+    while time.monotonic() < deadline:
+        codes = [process.poll() for process in processes]
+        if all(code is not None for code in codes) or any(codes):
+            return
+        if not started and all(output.stat().st_size for output in outputs):
+            started = True
+            deadline = time.monotonic() + timeout_s
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    """Ask the system for a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or ['']
+    return f'{type(error).__name__}: {lines[0]}'
+
+
+if __name__ == '__main__':
+    faulthandler.enable()  # a broken extension may end the process: say where
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

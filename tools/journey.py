@@ -1,0 +1,177 @@
+"""What demo.py and study.py share: pre-train, transfer to both tasks, evaluate, compare.
+
+Each step is a run of train.py or test.py, as a user would start it. A finished step leaves
+``done.json`` beside its logs and is not run again; an interrupted one goes on from its last
+checkpoint.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+TOOLS = Path(__file__).resolve().parent
+TASK_METRICS = {'detection': ('box_AP', 'mask_AP'), 'segmentation': ('mIoU',)}
+PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
+INITS = ('MAE', 'random')
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and where.
+
+    Attributes:
+        root: Work dir of everything.
+        pretrain_config: Config of the pre-training.
+        task_configs: Task -> config of its fine-tuning.
+        seeds: One pre-training and one pair of runs per task each.
+        jobs: Fine-tuning runs at a time; the threads are shared between them.
+        pictures: Predictions drawn per run.
+    """
+
+    root: Path
+    pretrain_config: str
+    task_configs: dict[str, str]
+    seeds: Sequence[int]
+    jobs: int = 2
+    pictures: int = 16
+
+
+def iterations_of(config: str) -> int:
+    """Length of a run, as the config states it."""
+    from mmengine.config import Config
+
+    return Config.fromfile(TOOLS.parent / config, import_custom_modules=False).train_cfg.max_iters
+
+
+class Journey:
+    """Runs a plan and shows how far it is."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.completed}/{task.total}'),
+            TimeElapsedColumn(),
+            console=Console(),
+        )
+
+    def run(self) -> list[dict]:
+        """Run what is left of the plan.
+
+        Returns:
+            A record per fine-tuning run; see ``mae_transfer.report.results``.
+
+        Raises:
+            RuntimeError: A step failed; the message holds the end of its output.
+        """
+        records = []
+        with self.progress, ThreadPoolExecutor(self.plan.jobs) as pool:
+            for seed in self.plan.seeds:
+                pretrained = self.pretrain(seed)
+                runs = [
+                    pool.submit(self.transfer, task, init, seed, pretrained)
+                    for task in self.plan.task_configs
+                    for init in INITS
+                ]
+                records += [run.result() for run in runs]
+        return records
+
+    def pretrain(self, seed: int) -> Path:
+        """Pre-train with one seed and return the work dir."""
+        folder = self.plan.root / f'seed-{seed}' / 'pretrain'
+        self._train(f'pre-training, seed {seed}', folder, self.plan.pretrain_config, seed, [], 1)
+        return folder
+
+    def transfer(self, task: str, init: str, seed: int, pretrained: Path) -> dict:
+        """Fine-tune and evaluate one task from one start; return its record."""
+        config = self.plan.task_configs[task]
+        name = f'{task}-{init.lower()}'
+        folder = self.plan.root / f'seed-{seed}' / name
+        start = ['--pretrained', str(pretrained)] if init == 'MAE' else []
+        label = f'{task}, {init} weights, seed {seed}'
+        seconds = self._train(label, folder, config, seed, start, self.plan.jobs)
+        checkpoint = (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
+        metrics = self._evaluate(f'{label}, evaluation', folder, config, checkpoint)
+        return dict(
+            task=task,
+            init=init,
+            seed=seed,
+            **{metric: metrics[metric] for metric in TASK_METRICS[task]},
+            iterations=iterations_of(config),
+            seconds=seconds,
+            config=config,
+            checkpoint=checkpoint,
+        )
+
+    def _train(
+        self, label: str, folder: Path, config: str, seed: int, start: list[str], jobs: int
+    ) -> float:
+        """Run train.py to its end, once; return the seconds that took."""
+        command = [
+            *('train.py', config, '--work-dir', str(folder), '--resume', *start),
+            *('--cfg-options', f'randomness.seed={seed}'),
+        ]
+        return self._step(label, command, folder / 'train', jobs)['seconds']
+
+    def _evaluate(self, label: str, folder: Path, config: str, checkpoint: str) -> dict:
+        """Run test.py, once; return metrics under the papers' names, in percent."""
+        out = folder / 'metrics.json'
+        command = [
+            *('test.py', config, checkpoint, '--work-dir', str(folder / 'test'), '--out', str(out)),
+            *('--show-dir', str(folder / 'predictions'), '--show-num', str(self.plan.pictures)),
+        ]
+        self._step(label, command, folder / 'evaluation', self.plan.jobs)
+        return json.loads(out.read_text(encoding='utf-8'))['metrics']
+
+    def _step(self, label: str, command: list[str], folder: Path, jobs: int) -> dict:
+        """Run one tool, unless it has been run by the same command."""
+        done = folder / 'done.json'
+        if done.is_file():
+            earlier = json.loads(done.read_text(encoding='utf-8'))
+            if earlier['command'] == command:
+                self.progress.console.print(f'{label}: done before')
+                return earlier
+        folder.mkdir(parents=True, exist_ok=True)
+        bar = self.progress.add_task(label, total=None)
+        start = time.monotonic()
+        output = self._call(command, folder / 'output.log', bar, jobs)
+        if output.returncode:
+            tail = (folder / 'output.log').read_text(encoding='utf-8').splitlines()[-25:]
+            raise RuntimeError(
+                f'{label} failed (exit code {output.returncode}); all output: '
+                f'{folder / "output.log"}\n' + '\n'.join(tail)
+            )
+        step = dict(command=command, seconds=round(time.monotonic() - start, 1))
+        done.write_text(json.dumps(step, indent=2) + '\n', encoding='utf-8')
+        self.progress.remove_task(bar)
+        self.progress.console.print(f'{label}: {step["seconds"]:.0f} s')
+        return step
+
+    def _call(self, command: list[str], log: Path, bar: int, jobs: int) -> subprocess.Popen:
+        """Run a tool in its own process, its output to a file and its progress to the bar."""
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        process = subprocess.Popen(
+            [sys.executable, str(TOOLS / command[0]), *command[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+        )
+        with process, log.open('a', encoding='utf-8') as file:
+            for line in process.stdout:
+                file.write(line)
+                found = PROGRESS_LINE.search(line)
+                if found:
+                    self.progress.update(bar, completed=int(found[1]), total=int(found[2]))
+        return process
