@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 TOOLS = Path(__file__).resolve().parent
 TASK_METRICS = {'detection': ('box_AP', 'mask_AP'), 'segmentation': ('mIoU',)}
 PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
-INITS = ('MAE', 'random')
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class Plan:
         pretrain_config: Config of the pre-training.
         task_configs: Task -> config of its fine-tuning.
         seeds: One pre-training and one pair of runs per task each.
-        jobs: Fine-tuning runs at a time; the threads are shared between them.
+        jobs: Runs at a time. They share the cores: small models gain little from more threads, and
+            two runs of one thread are faster than one after the other with two.
         pictures: Predictions drawn per run.
     """
 
@@ -75,32 +75,35 @@ class Journey:
         Raises:
             RuntimeError: A step failed; the message holds the end of its output.
         """
-        records = []
         with self.progress, ThreadPoolExecutor(self.plan.jobs) as pool:
-            for seed in self.plan.seeds:
-                pretrained = self.pretrain(seed)
-                runs = [
-                    pool.submit(self.transfer, task, init, seed, pretrained)
-                    for task in self.plan.task_configs
-                    for init in INITS
-                ]
-                records += [run.result() for run in runs]
-        return records
+            # In the order of submission nothing waits for a later one, so waiting cannot lock up.
+            pretrained = {seed: pool.submit(self.pretrain, seed) for seed in self.plan.seeds}
+            runs = [
+                pool.submit(self.transfer, task, init, seed, pretrained[seed])
+                for init in ('random', 'MAE')
+                for seed in self.plan.seeds
+                for task in self.plan.task_configs
+            ]
+            try:
+                records = [run.result() for run in runs]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
     def pretrain(self, seed: int) -> Path:
         """Pre-train with one seed and return the work dir."""
         folder = self.plan.root / f'seed-{seed}' / 'pretrain'
-        self._train(f'pre-training, seed {seed}', folder, self.plan.pretrain_config, seed, [], 1)
+        self._train(f'pre-training, seed {seed}', folder, self.plan.pretrain_config, seed, [])
         return folder
 
-    def transfer(self, task: str, init: str, seed: int, pretrained: Path) -> dict:
+    def transfer(self, task: str, init: str, seed: int, pretrained: 'Future[Path]') -> dict:
         """Fine-tune and evaluate one task from one start; return its record."""
         config = self.plan.task_configs[task]
-        name = f'{task}-{init.lower()}'
-        folder = self.plan.root / f'seed-{seed}' / name
-        start = ['--pretrained', str(pretrained)] if init == 'MAE' else []
+        folder = self.plan.root / f'seed-{seed}' / f'{task}-{init.lower()}'
+        start = ['--pretrained', str(pretrained.result())] if init == 'MAE' else []
         label = f'{task}, {init} weights, seed {seed}'
-        seconds = self._train(label, folder, config, seed, start, self.plan.jobs)
+        seconds = self._train(label, folder, config, seed, start)
         checkpoint = (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
         metrics = self._evaluate(f'{label}, evaluation', folder, config, checkpoint)
         return dict(
@@ -115,14 +118,14 @@ class Journey:
         )
 
     def _train(
-        self, label: str, folder: Path, config: str, seed: int, start: list[str], jobs: int
+        self, label: str, folder: Path, config: str, seed: int, start: list[str]
     ) -> float:
         """Run train.py to its end, once; return the seconds that took."""
         command = [
             *('train.py', config, '--work-dir', str(folder), '--resume', *start),
             *('--cfg-options', f'randomness.seed={seed}'),
         ]
-        return self._step(label, command, folder / 'train', jobs)['seconds']
+        return self._step(label, command, folder / 'train')['seconds']
 
     def _evaluate(self, label: str, folder: Path, config: str, checkpoint: str) -> dict:
         """Run test.py, once; return metrics under the papers' names, in percent."""
@@ -131,10 +134,10 @@ class Journey:
             *('test.py', config, checkpoint, '--work-dir', str(folder / 'test'), '--out', str(out)),
             *('--show-dir', str(folder / 'predictions'), '--show-num', str(self.plan.pictures)),
         ]
-        self._step(label, command, folder / 'evaluation', self.plan.jobs)
+        self._step(label, command, folder / 'evaluation')
         return json.loads(out.read_text(encoding='utf-8'))['metrics']
 
-    def _step(self, label: str, command: list[str], folder: Path, jobs: int) -> dict:
+    def _step(self, label: str, command: list[str], folder: Path) -> dict:
         """Run one tool, unless it has been run by the same command."""
         done = folder / 'done.json'
         if done.is_file():
@@ -145,7 +148,7 @@ class Journey:
         folder.mkdir(parents=True, exist_ok=True)
         bar = self.progress.add_task(label, total=None)
         start = time.monotonic()
-        output = self._call(command, folder / 'output.log', bar, jobs)
+        output = self._call(command, folder / 'output.log', bar)
         if output.returncode:
             tail = (folder / 'output.log').read_text(encoding='utf-8').splitlines()[-25:]
             raise RuntimeError(
@@ -158,9 +161,9 @@ class Journey:
         self.progress.console.print(f'{label}: {step["seconds"]:.0f} s')
         return step
 
-    def _call(self, command: list[str], log: Path, bar: int, jobs: int) -> subprocess.Popen:
+    def _call(self, command: list[str], log: Path, bar: int) -> subprocess.Popen:
         """Run a tool in its own process, its output to a file and its progress to the bar."""
-        threads = max(1, (os.cpu_count() or 1) // jobs)
+        threads = max(1, (os.cpu_count() or 1) // self.plan.jobs)
         process = subprocess.Popen(
             [sys.executable, str(TOOLS / command[0]), *command[1:]],
             stdout=subprocess.PIPE,

@@ -8,11 +8,16 @@ import json
 import os
 from collections.abc import Iterable, MutableMapping
 
-from mae_transfer.data.config_datasets import LOADERS, base_type, data_path, iter_datasets
+from mae_transfer.data.config_datasets import (
+    LOADERS,
+    base_type,
+    data_path,
+    iter_datasets,
+    iter_evaluators,
+)
 from mae_transfer.data.num_classes import set_num_classes
 
 COCO_TYPES = ('CocoDataset',)
-COCO_METRICS = ('CocoMetric', 'FasterCocoMetric')
 MAX_STRAY_BOXES = (
     0.1  # share of boxes that may leave their image: rounding and sloppy labels happen
 )
@@ -104,20 +109,13 @@ def _check_evaluators(cfg: MutableMapping, loaders: Iterable[str]) -> None:
             if base_type(dataset) in COCO_TYPES
         }
         for evaluator in iter_evaluators(cfg, stage):
-            ann_file = evaluator.get('ann_file')
-            if ann_file and files and os.path.realpath(ann_file) not in files:
+            ann_file = evaluator['ann_file']
+            if files and os.path.realpath(ann_file) not in files:
                 raise ValueError(
                     f'{stage}_evaluator.ann_file={ann_file!r} is not the file of '
                     f'{stage}_dataloader '
                     f'({sorted(files)[0]}): give both at once with --cfg-options data.val_ann=FILE'
                 )
-
-
-def iter_evaluators(cfg: MutableMapping, stage: str) -> list[dict]:
-    """COCO evaluators of a stage, 'val' or 'test'; a config holds one or a list of them."""
-    evaluator = cfg.get(f'{stage}_evaluator') or []
-    evaluators = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
-    return [one for one in evaluators if base_type(one) in COCO_METRICS]
 
 
 def check_coco_file(

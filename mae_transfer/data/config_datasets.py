@@ -38,6 +38,16 @@ def _unwrap(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
         yield key, dataset
 
 
+def iter_evaluators(cfg: MutableMapping, stage: str) -> list[dict]:
+    """Evaluators of a stage, 'val' or 'test', that read a file of annotations of their own.
+
+    A config holds one evaluator or a list of them.
+    """
+    evaluator = cfg.get(f'{stage}_evaluator') or []
+    evaluators = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    return [one for one in evaluators if one.get('ann_file')]
+
+
 def iter_pipelines(dataset: dict) -> Iterator[list]:
     """Yield every list of transforms of a data set, also those nested inside a transform."""
     pending = [dataset.get('pipeline') or []]
@@ -79,11 +89,7 @@ def resolve_data_roots(
         root = dataset.get('data_root')
         if not root or '://' in root:
             continue
-        found = [
-            os.path.join(place, root)
-            for place in places
-            if os.path.isdir(os.path.join(place, root))
-        ]
+        found = [path for place in places if os.path.isdir(path := os.path.join(place, root))]
         if not found:
             looked = ' or '.join(dict.fromkeys(os.path.abspath(place or '.') for place in places))
             raise FileNotFoundError(
@@ -92,3 +98,8 @@ def resolve_data_roots(
                 'or say where they are with --cfg-options data.root=FOLDER'
             )
         dataset['data_root'] = found[0]
+    for stage in ('val', 'test'):  # an evaluator follows its data set
+        for evaluator in iter_evaluators(cfg, stage):
+            name = evaluator['ann_file']
+            found = [path for place in places if os.path.isfile(path := os.path.join(place, name))]
+            evaluator['ann_file'] = found[0] if found else name

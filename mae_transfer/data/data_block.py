@@ -24,8 +24,14 @@ before `resolve_data_roots`; of files it reads only the class file and the names
 import os
 from collections.abc import Iterable, MutableMapping
 
-from mae_transfer.data.coco_classes import COCO_TYPES, iter_evaluators
-from mae_transfer.data.config_datasets import base_type, data_path, iter_datasets, iter_pipelines
+from mae_transfer.data.coco_classes import COCO_TYPES
+from mae_transfer.data.config_datasets import (
+    base_type,
+    data_path,
+    iter_datasets,
+    iter_evaluators,
+    iter_pipelines,
+)
 from mae_transfer.data.label_map import read_class_file
 from mae_transfer.data.num_classes import set_num_classes
 
@@ -103,7 +109,7 @@ def _spread_coco(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]
                 dataset['metainfo'] = None
             ann_file = data_path(dataset, dataset.get('ann_file'))
         for evaluator in iter_evaluators(cfg, stage):
-            if ann_file and evaluator.get('ann_file'):
+            if ann_file:
                 _write(f'{stage}_evaluator', evaluator, 'ann_file', ann_file, given)
     return []
 

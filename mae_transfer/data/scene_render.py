@@ -1,6 +1,6 @@
 """Data, for both journeys: one random scene of the embedded demo data, as arrays.
 
-A scene is a crop of a real photograph with one to four real handwritten digits on it. Each digit
+A scene is a crop of a real photograph with one or two real handwritten digits on it. Each digit
 is an object several ViT patches wide, cut out of another photograph and pushed away from the colour
 below it: neither colour nor texture alone tells object from background, while its shape gives the
 class. ``scenes`` writes such scenes for pre-training (no labels) and for the tasks (few labels).
@@ -101,16 +101,16 @@ class SceneConfig:
         ValueError: A value is outside its range.
     """
 
-    picture_size: int | tuple[int, int] = 128
-    object_size: tuple[float, float] = (36, 88)
-    objects_per_picture: tuple[int, int] = (1, 4)
-    min_visible: float = 0.35
-    max_rotation: float = 20.0
-    texture_mix: float = 0.7
-    contrast: tuple[float, float] = (0.2, 0.5)
+    picture_size: int | tuple[int, int] = 64
+    object_size: tuple[float, float] = (28, 48)
+    objects_per_picture: tuple[int, int] = (1, 2)
+    min_visible: float = 0.6
+    max_rotation: float = 15.0
+    texture_mix: float = 0.4
+    contrast: tuple[float, float] = (0.35, 0.5)
     shadow: float = 0.35
-    edge_width: float = 1.5
-    background_zoom: tuple[float, float] = (0.75, 2.0)
+    edge_width: float = 1.2
+    background_zoom: tuple[float, float] = (1.5, 3.0)
     colour_jitter: float = 0.25
     hue_shift: float = 180.0
     lighting: float = 0.25

@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 DEFAULT_ROOT = 'data/demo-scenes'
-DEFAULT_COUNTS = dict(pretrain=8000, train=128, val=200, classify_train=500, classify_val=500)
+DEFAULT_COUNTS = dict(pretrain=8000, train=256, val=200, classify_train=500, classify_val=500)
 
 _RECIPE = 1  # raise it whenever the same config would give other files
 _SHARD_SIZE = 50  # pictures; a picture takes about 8 ms
@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(
             flag, type=int, default=count, metavar='N', help='pictures (%(default)s)'
         )
-    parser.add_argument('--picture-size', type=int, default=128, metavar='PX', help='(%(default)s)')
+    parser.add_argument('--picture-size', type=int, default=64, metavar='PX', help='(%(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='(%(default)s)')
     parser.add_argument('--processes', type=int, default=None, help='default: number of cores')
     args = parser.parse_args(arguments)

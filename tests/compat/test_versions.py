@@ -53,6 +53,8 @@ def test_inspect_packages__leaves_out_what_does_not_apply_here(installed):
 
 
 def test_check_versions__passes_on_the_tested_stack():
+    assert [package for package in versions.inspect_packages() if not package.ok] == []
+    assert versions.find_shadows() == {}
     versions.check_versions()
 
 

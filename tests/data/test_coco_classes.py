@@ -199,11 +199,16 @@ def test_resolve_data_roots__here_first_then_in_the_checkout(tmp_path, monkeypat
     (checkout / 'data').mkdir(parents=True)
     here.mkdir()
     monkeypatch.chdir(here)
-    cfg = dict(train_dataloader=dict(dataset=dict(type='X', data_root='data')))
+    (checkout / 'data' / 'val.json').touch()
+    cfg = dict(
+        train_dataloader=dict(dataset=dict(type='X', data_root='data')),
+        val_evaluator=[dict(type='CocoMetric', ann_file='data/val.json'), dict(type='IoUMetric')],
+    )
     with pytest.raises(FileNotFoundError, match=r"train_dataloader.dataset.data_root='data'"):
         resolve_data_roots(cfg)
     resolve_data_roots(cfg, fallback=str(checkout))
     assert cfg['train_dataloader']['dataset']['data_root'] == str(checkout / 'data')
+    assert cfg['val_evaluator'][0]['ann_file'] == str(checkout / 'data' / 'val.json')
     cfg['train_dataloader']['dataset']['data_root'] = 'data'
     (here / 'data').mkdir()
     resolve_data_roots(cfg, fallback=str(checkout))

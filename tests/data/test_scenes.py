@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,6 +334,21 @@ def test_make_scenes__second_call_touches_nothing(own_demo, monkeypatch):
     monkeypatch.setattr(scenes, 'write_shard', refuse)
     assert make_scenes(own_demo, WIDE, COUNTS, processes=1, progress=False) == own_demo
     assert times() == before
+
+
+def test_make_scenes__set_made_by_another_process_meanwhile_is_taken(demo, tmp_path, monkeypatch):
+    @contextmanager
+    def wait_for_the_other(root):
+        shutil.copytree(demo, root)
+        yield
+
+    def refuse(*_):
+        raise AssertionError('rendered again')
+
+    monkeypatch.setattr(scenes, '_lock', wait_for_the_other)
+    monkeypatch.setattr(scenes, 'write_shard', refuse)
+    root = make_scenes(tmp_path / 'scenes', WIDE, COUNTS, processes=1, progress=False)
+    assert contents(root) == contents(demo)
 
 
 @pytest.mark.parametrize('change', ['config', 'counts'])

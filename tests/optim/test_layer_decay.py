@@ -343,6 +343,21 @@ def test_depth__backbone_that_does_not_know_it():
         build_optim_wrapper(model, optim_cfg(0.7))
 
 
+def test_depth__model_that_only_hands_the_question_on():
+    """MMPretrain's classifiers answer for their backbone, or raise when it cannot."""
+
+    class Classifier(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = nn.Conv2d(3, 4, 3)
+
+        def get_layer_depth(self, param_name):
+            raise AssertionError('the backbone is asked, not the model around it')
+
+    with pytest.raises(ValueError, match='Conv2d has no method get_layer_depth'):
+        build_optim_wrapper(Classifier(), optim_cfg(0.7))
+
+
 @pytest.mark.parametrize('answer', [None, (6, 6), (-1, 6), 3, ('0', 6)])
 def test_depth__parameter_without_one(answer, monkeypatch):
     model = TinyTask()

@@ -176,7 +176,7 @@ def test_classifier__own_get_layer_depth_agrees(models):
 
 
 def test_peer__timm_layer_decay():
-    """timm agrees but for the final norm, which it counts to the last block."""
+    """The peer agrees but for the final norm, which it counts to the last block."""
     import timm
     from timm.optim import param_groups_layer_decay
 

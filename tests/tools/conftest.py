@@ -59,7 +59,7 @@ def start(*command: str, cwd: Path) -> subprocess.Popen:
 
 def finish(process: subprocess.Popen) -> str:
     """Wait for a tool and return what it printed; it must have succeeded."""
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output[-4000:]
     return output
 

@@ -1,12 +1,12 @@
 """The demo's encoder: small enough to pre-train on two cores in minutes.
 
-Half the depth of ViT-T at its width, and patches of 8 pixels, so that an object of 36 to 88 pixels
-is several patches wide on a picture of 128 pixels.
+Patches of 8 pixels, so that an object of 28 to 48 pixels on a picture of 64 is several patches wide.
 """
 
 encoder = dict(
     type='PlainViT',
-    arch=dict(embed_dims=192, num_layers=6, num_heads=3),
+    arch=dict(embed_dims=128, num_layers=6, num_heads=4),
+    img_size=64,
     patch_size=8,
     pos_embed='sincos_xy',
 )

@@ -1,9 +1,9 @@
 """Demo, journey 2: the pre-trained encoder inside Mask R-CNN, on few labelled scenes.
 
 The parts of the ViTDet recipe at a size for two cores: simple feature pyramid, channel layer norm,
-layer-wise learning-rate decay, 64 channels instead of 256. Without --pretrained it trains from random weights.
+layer-wise learning-rate decay, 32 channels instead of 256. Without --pretrained it trains from random weights.
 
-    tools/train.py configs/demo/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-300i_scenes-128x128.py \
+    tools/train.py configs/demo/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-800i_scenes-64x64.py \
         --pretrained work_dirs/demo/pretrain
 """
 
@@ -13,9 +13,9 @@ _base_ = [
     '../_base_/mmdet_runtime.py',
 ]
 
-img_size = 128  # pixels
-max_iters = 300
-channels = 64
+img_size = 64  # pixels
+max_iters = 800
+channels = 32
 norm_cfg = dict(type='ChannelLN', eps=1e-6)
 
 model = dict(
@@ -23,7 +23,6 @@ model = dict(
     backbone={
         '_delete_': True,
         **_base_.encoder,
-        'img_size': img_size,
         'freeze_pos_embed': False,
         'drop_path_rate': 0.1,
         'final_norm': True,
@@ -31,7 +30,7 @@ model = dict(
     neck=dict(
         _delete_=True,
         type='SimpleFPN',
-        in_channels=192,
+        in_channels=128,
         out_channels=channels,
         num_outs=5,
         norm_cfg=norm_cfg,
@@ -39,11 +38,11 @@ model = dict(
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
-        # Levels have strides of 2 to 32 pixels: anchors of 16 to 256 pixels.
-        anchor_generator=dict(strides=[2, 4, 8, 16, 32]),
+        # Levels have strides of 2 to 32 pixels: anchors of 8 to 128 pixels.
+        anchor_generator=dict(scales=[4], strides=[2, 4, 8, 16, 32]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=28),
+        bbox_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14),
         bbox_head=dict(
             type='Shared4Conv1FCBBoxHead',
             in_channels=channels,
@@ -52,7 +51,7 @@ model = dict(
             norm_cfg=norm_cfg,
             num_classes=10,
         ),
-        mask_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=28),
+        mask_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14),
         mask_head=dict(
             num_convs=2,
             in_channels=channels,
@@ -62,9 +61,9 @@ model = dict(
         ),
     ),
     train_cfg=dict(
-        rpn=dict(sampler=dict(num=64)),
+        rpn=dict(sampler=dict(num=128)),
         rpn_proposal=dict(nms_pre=300, max_per_img=200),
-        rcnn=dict(sampler=dict(num=64)),
+        rcnn=dict(sampler=dict(num=32)),
     ),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=200)),
 )
@@ -81,7 +80,6 @@ train_pipeline = [
         keep_ratio=True,
     ),
     dict(type='RandomCrop', crop_size=(img_size, img_size)),
-    dict(type='PhotoMetricDistortion'),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
@@ -135,7 +133,7 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1),
     clip_grad=dict(max_norm=1.0),
     constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(layer_decay_rate=0.8, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
+    paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=30),
@@ -147,4 +145,4 @@ test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=8, enable=False)
 
 log_processor = dict(by_epoch=False)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))

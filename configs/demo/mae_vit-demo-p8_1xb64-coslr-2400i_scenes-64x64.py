@@ -1,0 +1,13 @@
+"""Study, journey 1: the demo's pre-training, 2.4 times as long; `make study` runs it for each seed.
+
+    tools/train.py configs/demo/mae_vit-demo-p8_1xb64-coslr-2400i_scenes-64x64.py
+"""
+
+_base_ = './mae_vit-demo-p8_1xb64-coslr-1000i_scenes-64x64.py'
+
+max_iters = 2400
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters),
+]
+train_cfg = dict(max_iters=max_iters)

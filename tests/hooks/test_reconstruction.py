@@ -1,0 +1,83 @@
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mae_transfer.hooks.reconstruction import ReconstructionHook, reconstruction_grid
+
+
+class Painter(torch.nn.Module):
+    """Stands for a masked autoencoder whose prediction is a constant."""
+
+    mask_ratio = 0.75
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = SimpleNamespace(patch_size=(8, 8))
+        self.data_preprocessor = Preprocessor()
+
+    def reconstruct(self, inputs, mask):
+        pixels = mask.reshape(-1, 1, 2, 3).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        return inputs.masked_fill(pixels, 0.0), torch.ones_like(inputs), mask
+
+
+class Preprocessor(torch.nn.Module):
+    """Mean 100, deviation 50 for each channel."""
+
+    mean, std = torch.full((3, 1, 1), 100.0), torch.full((3, 1, 1), 50.0)
+
+    def forward(self, batch, training):
+        assert training is False
+        return {'inputs': (torch.stack(batch['inputs']).float() - self.mean) / self.std}
+
+
+def test_grid__four_columns_in_pixels():
+    """One picture of value 250; one hidden patch. Hidden shows the mean 100, the prediction 150."""
+    inputs = torch.full((1, 3, 16, 24), 3.0)
+    mask = torch.zeros(1, 6, dtype=torch.bool)
+    mask[0, 4] = True  # second row, second column
+    picture = reconstruction_grid(Painter(), inputs, mask)
+    assert picture.shape == (16 + 4, 4 * 26 + 2, 3) and picture.dtype == np.uint8
+    original, masked, prediction, completed = (
+        picture[2:18, 2 + 26 * i : 26 + 26 * i] for i in range(4)
+    )
+    patch = (slice(8, 16), slice(8, 16))
+    assert (original == 250).all() and (prediction == 150).all()
+    assert (masked[patch] == 100).all() and (completed[patch] == 150).all()
+    for column in (masked, completed):
+        rest = column.copy()
+        rest[patch] = 250
+        assert (rest == 250).all()
+
+
+def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
+    sent = []
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(
+            dataset=[dict(inputs=torch.full((3, 16, 24), 10 * i)) for i in range(4)],
+            collate_fn=lambda samples: {'inputs': [s['inputs'] for s in samples]},
+        ),
+        model=Painter(),
+        work_dir=str(tmp_path),
+        visualizer=SimpleNamespace(add_image=lambda name, image, step: sent.append((name, step))),
+        max_iters=5,
+        iter=0,
+    )
+    hook = ReconstructionHook(num_images=2, interval=2)
+    hook.before_train(runner)
+    for runner.iter in range(5):
+        hook.after_train_iter(runner, runner.iter)
+    assert sent == [('reconstructions', step) for step in (2, 4, 5)]
+    files = sorted(p.name for p in (tmp_path / 'reconstructions').iterdir())
+    assert files == ['iter_2.png', 'iter_4.png', 'iter_5.png']
+    pictures = [cv2.imread(str(tmp_path / 'reconstructions' / name)) for name in files]
+    assert pictures[0].shape[0] == 2 + 2 * 18 and (pictures[0] == pictures[2]).all()
+    assert runner.model.training
+
+
+@pytest.mark.parametrize('arguments', [dict(num_images=0), dict(interval=0)])
+def test_hook__rejects(arguments):
+    with pytest.raises(ValueError, match='at least 1'):
+        ReconstructionHook(**arguments)
