@@ -11,18 +11,18 @@ import time
 from pathlib import Path
 
 from journey import Journey, Plan
+from launch import REPO
 from rich.console import Console
 
 from mae_transfer.data.scenes import make_scenes
 from mae_transfer.report.results import results_table, write_results
 
 CONFIGS = 'configs/demo'
-PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb64-coslr-1000i_scenes-64x64.py'
+PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 TASKS = {
-    'detection': f'{CONFIGS}/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-800i_scenes-64x64.py',
-    'segmentation': f'{CONFIGS}/upernet_vit-demo-p8_mae-pre_1xb16-500i_scenes-64x64.py',
+    'detection': f'{CONFIGS}/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py',
+    'segmentation': f'{CONFIGS}/upernet_vit-demo-p8_mae-pre_1xb8-900i_scenes-64x64.py',
 }
-REPO = Path(__file__).resolve().parent.parent
 
 
 def compare(plan: Plan, title: str) -> None:

@@ -16,10 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from launch import REPO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-TOOLS = Path(__file__).resolve().parent
+TOOLS = REPO / 'tools'
 TASK_METRICS = {'detection': ('box_AP', 'mask_AP'), 'segmentation': ('mIoU',)}
 PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
 
@@ -50,7 +51,7 @@ def iterations_of(config: str) -> int:
     """Length of a run, as the config states it."""
     from mmengine.config import Config
 
-    return Config.fromfile(TOOLS.parent / config, import_custom_modules=False).train_cfg.max_iters
+    return Config.fromfile(REPO / config, import_custom_modules=False).train_cfg.max_iters
 
 
 class Journey:
@@ -117,9 +118,7 @@ class Journey:
             checkpoint=checkpoint,
         )
 
-    def _train(
-        self, label: str, folder: Path, config: str, seed: int, start: list[str]
-    ) -> float:
+    def _train(self, label: str, folder: Path, config: str, seed: int, start: list[str]) -> float:
         """Run train.py to its end, once; return the seconds that took."""
         command = [
             *('train.py', config, '--work-dir', str(folder), '--resume', *start),
@@ -171,7 +170,7 @@ class Journey:
             text=True,
             env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
         )
-        with process, log.open('a', encoding='utf-8') as file:
+        with process, log.open('a', buffering=1, encoding='utf-8') as file:
             for line in process.stdout:
                 file.write(line)
                 found = PROGRESS_LINE.search(line)

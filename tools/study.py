@@ -9,10 +9,11 @@ the same labelled scenes with equal schedules. Stop it at any time: a later call
 import argparse
 from pathlib import Path
 
-from demo import CONFIGS, REPO, TASKS, add_jobs_argument, compare
+from demo import CONFIGS, TASKS, add_jobs_argument, compare
 from journey import Plan
+from launch import REPO
 
-PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb64-coslr-2400i_scenes-64x64.py'
+PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-3600i_scenes-64x64.py'
 
 
 def main() -> None:
@@ -22,7 +23,10 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     add_jobs_argument(parser)
     args = parser.parse_args()
-    compare(Plan(args.work_dir, PRETRAIN, TASKS, args.seeds, args.jobs), 'Embedded scenes, several seeds')
+    compare(
+        Plan(args.work_dir, PRETRAIN, TASKS, args.seeds, args.jobs),
+        'Embedded scenes, several seeds',
+    )
 
 
 if __name__ == '__main__':

@@ -1,14 +1,15 @@
 """Evaluate a checkpoint on the test data of a config, for any task.
 
-    python tools/test.py CONFIG CHECKPOINT [--out metrics.json] [--show-dir FOLDER]
+    python tools/test.py CONFIG CHECKPOINT [--out metrics.json] [--show-dir FOLDER [--show-num N]]
 
 Metrics are printed with the names of the papers, in percent. `--out` writes them as json:
 {"config", "checkpoint", "metrics": names of the papers, "raw": names and scales of the framework}.
-`--show-dir` writes every picture with its prediction, as a PNG.
+`--show-dir` writes every picture, or the first N, with its prediction, as a PNG.
 """
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir', metavar='FOLDER', help='write pictures of the predictions here'
     )
+    parser.add_argument(
+        '--show-num', type=int, metavar='N', help='draw only the first N pictures; needs --show-dir'
+    )
     return parser.parse_args()
 
 
@@ -56,6 +60,8 @@ def test(args: argparse.Namespace) -> None:
     set_test_stage(cfg, args.config)
     import_framework(cfg.get('default_scope'))
     check_data(cfg, ['test_dataloader'])
+    if args.show_num is not None and (not args.show_dir or args.show_num < 1):
+        raise ValueError(f'--show-num {args.show_num}: must be at least 1, and needs --show-dir')
     if args.show_dir:
         if cfg.default_scope not in DRAWING:
             raise ValueError(
@@ -68,7 +74,7 @@ def test(args: argparse.Namespace) -> None:
 
     runner = Runner.from_cfg(cfg)
     if args.show_dir:
-        runner.register_hook(SavePredictions(args.show_dir))
+        runner.register_hook(SavePredictions(args.show_dir, args.show_num))
     load_whole_checkpoint(runner, checkpoint)
     raw = runner.test()
     if is_main_process():
@@ -159,17 +165,24 @@ class SavePredictions(Hook):
 
     Args:
         folder: Where the PNG files go.
+        most: How many pictures are drawn; all when not given.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, most: int | None = None) -> None:
         self.folder = folder
+        self.left = math.inf if most is None else most
 
     def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
         """Draw the predictions of one batch."""
+        if self.left <= 0:
+            return
         import mmcv
         from mmengine.dist import all_gather_object
 
         gathered = all_gather_object([sample.cpu() for sample in outputs or ()])
+        shown = [sample for samples in gathered for sample in samples]
+        shown = shown[: min(self.left, len(shown))]
+        self.left -= len(shown)  # on every process alike: they gather together
         if not is_main_process():  # the visualizers of the frameworks draw nowhere else
             return
         prefix = runner.test_loop.dataloader.dataset.data_prefix
@@ -178,7 +191,7 @@ class SavePredictions(Hook):
             if isinstance(prefix, dict)
             else prefix
         )
-        for sample in (sample for samples in gathered for sample in samples):
+        for sample in shown:
             picture = mmcv.imread(sample.img_path, channel_order='rgb')
             name = os.path.relpath(sample.img_path, images).replace(os.sep, '_')
             out_file = str(Path(self.folder, name).with_suffix('.png'))

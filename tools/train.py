@@ -212,7 +212,10 @@ def print_param_groups(cfg: Config) -> None:
 
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = MODELS.build(cfg.model)
-    print(format_param_groups(build_optim_wrapper(model, cfg.optim_wrapper), model))
+    # Precision moves no parameter to another group, and a GPU's need not exist where one looks.
+    wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('dtype', 'loss_scale')}
+    wrapper['type'] = 'OptimWrapper'
+    print(format_param_groups(build_optim_wrapper(model, wrapper), model))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The one encoder of both journeys: a plain vision transformer.
 
-Pre-training runs its parts on visible tokens; tasks call ``forward`` and get feature maps. Parameter
-names are those of MAE's code and of timm, so their files load without renaming.
+Pre-training runs its parts on visible tokens; tasks call ``forward`` and get feature maps.
+Parameter names are those of MAE's code and of timm, so their files load without renaming.
 """
 
 from collections.abc import Sequence
@@ -129,7 +129,10 @@ class PlainViT(BaseModule):
         arch = resolve_arch(arch)
         self.embed_dims, self.num_layers = arch['embed_dims'], arch['num_layers']
         self.num_heads = arch['num_heads']
-        self.img_size, self.patch_size = to_pair(img_size, 'img_size'), to_pair(patch_size, 'patch_size')
+        self.img_size, self.patch_size = (
+            to_pair(img_size, 'img_size'),
+            to_pair(patch_size, 'patch_size'),
+        )
         self.in_channels = in_channels
         self.pos_grid = self._grid_of(to_pair(pretrain_img_size or img_size, 'pretrain_img_size'))
         self.with_cls_token = with_cls_token
@@ -172,7 +175,9 @@ class PlainViT(BaseModule):
 
     def _grid_of(self, img_size: tuple[int, int]) -> tuple[int, int]:
         """Rows and columns of patches of an image, counting a patch that sticks out."""
-        return tuple(-(-side // patch) for side, patch in zip(img_size, self.patch_size, strict=True))
+        return tuple(
+            -(-side // patch) for side, patch in zip(img_size, self.patch_size, strict=True)
+        )
 
     def _block_indices(self, indices: int | Sequence[int], name: str) -> tuple[int, ...]:
         indices = (indices,) if isinstance(indices, int) else tuple(indices)
@@ -189,7 +194,9 @@ class PlainViT(BaseModule):
         if pos_embed not in POS_EMBEDS:
             raise ValueError(f'pos_embed={pos_embed!r}: must be one of {POS_EMBEDS}')
         if pos_embed is None and freeze_pos_embed is not None:
-            raise ValueError(f'freeze_pos_embed={freeze_pos_embed}: there are no absolute positions')
+            raise ValueError(
+                f'freeze_pos_embed={freeze_pos_embed}: there are no absolute positions'
+            )
         if self.out_type not in OUT_TYPES:
             raise ValueError(f'out_type={self.out_type!r}: must be one of {OUT_TYPES}')
         if self.out_type == 'cls' and not self.with_cls_token:

@@ -55,7 +55,9 @@ class ReconstructionHook(Hook):
         model = _bare_model(runner)
         batch = runner.train_dataloader.collate_fn(samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
-        patches = self._inputs.shape[-2] * self._inputs.shape[-1] // np.prod(model.backbone.patch_size)
+        patches = (
+            self._inputs.shape[-2] * self._inputs.shape[-1] // np.prod(model.backbone.patch_size)
+        )
         ids_restore = random_mask(
             len(self._inputs),
             int(patches),

@@ -66,7 +66,9 @@ class Attention(nn.Module):
         """
         b, n, c = x.shape
         qkv = F.linear(x, self.qkv.weight, self._qkv_bias())
-        q, k, v = qkv.reshape(b, n, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, N, -1)
+        q, k, v = qkv.reshape(b, n, 3, self.num_heads, -1).permute(
+            2, 0, 3, 1, 4
+        )  # (B, heads, N, -1)
         bias = None
         if self.rel_pos_h is not None:
             bias = decomposed_bias(q, self.rel_pos_h, self.rel_pos_w, grid)

@@ -47,7 +47,7 @@ def axis_logits(
         grid: Rows h and columns w of the tokens.
 
     Returns:
-        Logits towards each row, (B, heads, h * w, h), and towards each column, (B, heads, h * w, w).
+        Logits towards each row, (B, heads, h * w, h), and each column, (B, heads, h * w, w).
     """
     b, heads, _, head_dim = q.shape
     h, w = grid

@@ -50,7 +50,12 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         )
         self.mask_ratio = mask_ratio
         encoder = self.backbone
-        if encoder.window_size or encoder.rel_pos or encoder.norm is None or not encoder.with_cls_token:
+        if (
+            encoder.window_size
+            or encoder.rel_pos
+            or encoder.norm is None
+            or not encoder.with_cls_token
+        ):
             raise ValueError(
                 'the encoder of MaskedAutoencoder sees a few visible patches: it needs '
                 'window_size=0, rel_pos=False, with_cls_token=True and final_norm=True'
@@ -77,7 +82,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         """Visible indices, ranks and mask: the given mask, or a random one."""
         h, w = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
         if mask is None:
-            ids_keep, _, ids_restore = random_mask(len(inputs), h * w, self.mask_ratio, inputs.device)
+            ids_keep, _, ids_restore = random_mask(
+                len(inputs), h * w, self.mask_ratio, inputs.device
+            )
             return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
         if mask.shape != (len(inputs), h * w):
             raise ValueError(
@@ -119,7 +126,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         return {'loss': self.head.loss(pred, self.target_generator(inputs), mask)}
 
     @torch.no_grad()
-    def reconstruct(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def reconstruct(
+        self, inputs: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Show what the model makes of the visible patches.
 
         Args:

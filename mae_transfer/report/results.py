@@ -1,7 +1,8 @@
 """Results of a comparison: one flat record per run, in ``results.json``.
 
 A record holds ``task``, ``init``, ``seed``, the metrics under the papers' names in percent
-(``box_AP``, ``mask_AP``, ``mIoU``, ``top1``), ``iterations``, ``seconds``, ``config``, ``checkpoint``.
+(``box_AP``, ``mask_AP``, ``mIoU``, ``top1``), ``iterations``, ``seconds``, ``config`` and
+``checkpoint``.
 """
 
 import json

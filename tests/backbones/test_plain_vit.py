@@ -45,7 +45,10 @@ def test_plain_vit__intermediate_maps_equal_timm():
     )
     theirs = randomise(theirs).eval()
     ours = PlainViT(
-        dict(embed_dims=32, num_layers=3, num_heads=2), (32, 48), out_indices=(0, 2), final_norm=False
+        dict(embed_dims=32, num_layers=3, num_heads=2),
+        (32, 48),
+        out_indices=(0, 2),
+        final_norm=False,
     ).eval()
     ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if k not in NORM})
     images = torch.randn(2, 3, 32, 48)
@@ -137,7 +140,9 @@ def test_plain_vit__stochastic_depth_grows_linearly():
     torch.testing.assert_close(torch.tensor(rates), torch.tensor([0, 0.1, 0.2, 0.3, 0.4]))
 
 
-@pytest.mark.parametrize('stages, frozen_blocks, norm', [(-1, 0, 0), (0, 0, 0), (1, 1, 0), (2, 2, 1)])
+@pytest.mark.parametrize(
+    'stages, frozen_blocks, norm', [(-1, 0, 0), (0, 0, 0), (1, 1, 0), (2, 2, 1)]
+)
 def test_plain_vit__frozen_stages(stages, frozen_blocks, norm):
     vit = tiny(frozen_stages=stages, drop_path_rate=0.5).train()
     for name, parameter in vit.named_parameters():

@@ -50,7 +50,7 @@ def test_attention__zero_tables_equal_no_tables():
 
 
 def test_block__windows_with_relative_position_equal_naive():
-    """A 5x7 map in windows of 3: both edges stick out; the block's norm comes before the padding."""
+    """A 5x7 map in windows of 3: both edges stick out; the norm comes before the padding."""
     block = randomise(Block(16, 2, window_size=3, rel_pos_size=(3, 3)))
     x = torch.randn(2, 35, 16)
     attended = naive_window_attention(block.attn, block.norm1(x).reshape(2, 5, 7, 16), 3)
@@ -63,7 +63,9 @@ def test_window__there_and_back():
     x = torch.randn(2, 5, 7, 4)
     windows, padded = window_partition(x, 3)
     assert windows.shape == (2 * 2 * 3, 3, 3, 4) and padded == (6, 9)
-    torch.testing.assert_close(windows[4], torch.nn.functional.pad(x[0, 3:5, 3:6], (0, 0, 0, 0, 0, 1)))
+    torch.testing.assert_close(
+        windows[4], torch.nn.functional.pad(x[0, 3:5, 3:6], (0, 0, 0, 0, 0, 1))
+    )
     torch.testing.assert_close(window_unpartition(windows, padded, (5, 7)), x)
 
 

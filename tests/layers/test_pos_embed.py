@@ -8,7 +8,7 @@ from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
 
 @pytest.mark.parametrize('order', ['xy', 'yx'])
 def test_sincos__equals_the_formula_entry_by_entry(order):
-    """sin and cos of position * 10000 ** (-k / (D / 4)), first one axis, then the other."""
+    """Sine and cosine of position * 10000 ** (-k / (D / 4)), first one axis, then the other."""
     dims, (h, w) = 8, (2, 3)
     table = sincos_pos_embed(dims, (h, w), order)
     assert table.shape == (1, 1 + h * w, dims)

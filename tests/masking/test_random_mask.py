@@ -12,7 +12,14 @@ from mae_transfer.masking.token_index import (
 
 @pytest.mark.parametrize(
     'num_patches, ratio, kept',
-    [(196, 0.75, 49), (256, 0.75, 64), (400, 0.8, 79), (400, 0.9, 39), (100, 0.8, 19), (64, 0.5, 32)],
+    [
+        (196, 0.75, 49),
+        (256, 0.75, 64),
+        (400, 0.8, 79),
+        (400, 0.9, 39),
+        (100, 0.8, 19),
+        (64, 0.5, 32),
+    ],
 )
 def test_count_kept__truncates_like_the_paper(num_patches, ratio, kept):
     assert count_kept(num_patches, ratio) == kept

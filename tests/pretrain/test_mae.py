@@ -8,7 +8,6 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from mae_transfer.layers.patchify import patchify
 from mae_transfer.layers.pos_embed import sincos_pos_embed
-from mae_transfer.masking.token_index import split_by_mask
 from mae_transfer.pretrain import MaskedAutoencoder
 from mae_transfer.pretrain.masked_encoder import encode_visible
 
@@ -17,7 +16,9 @@ DEPTH, DIMS, HEADS = 2, 32, 2
 DECODER_DEPTH, DECODER_DIMS, DECODER_HEADS = 2, 16, 4
 
 
-def build(norm_pix: bool = True, img_size=(32, 32), order: str = 'xy', **backbone) -> MaskedAutoencoder:
+def build(
+    norm_pix: bool = True, img_size=(32, 32), order: str = 'xy', **backbone
+) -> MaskedAutoencoder:
     grid = (img_size[0] // P, img_size[1] // P)
     return MODELS.build(
         dict(
@@ -67,7 +68,9 @@ def to_hugging_face(state: dict) -> dict:
     for name, tensor in state.items():
         name = name.replace('backbone.blocks.', 'vit.encoder.layer.')
         name = name.replace('neck.decoder_blocks.', 'decoder.decoder_layers.')
-        name = name.replace('backbone.patch_embed.proj', 'vit.embeddings.patch_embeddings.projection')
+        name = name.replace(
+            'backbone.patch_embed.proj', 'vit.embeddings.patch_embeddings.projection'
+        )
         name = name.replace('backbone.cls_token', 'vit.embeddings.cls_token')
         name = name.replace('backbone.pos_embed', 'vit.embeddings.position_embeddings')
         name = name.replace('backbone.norm', 'vit.layernorm').replace('neck.', 'decoder.')
@@ -116,7 +119,9 @@ def test_mae__loss_and_prediction_equal_transformers(norm_pix):
     pred, used = ours.predict_patches(images, mask)
     assert (used == theirs.mask.bool()).all()
     torch.testing.assert_close(pred, theirs.logits, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(ours.loss(images, mask=mask)['loss'], theirs.loss, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        ours.loss(images, mask=mask)['loss'], theirs.loss, rtol=1e-5, atol=1e-6
+    )
 
 
 def to_mmpretrain(state: dict) -> dict:
@@ -139,7 +144,9 @@ def test_mae__loss_and_prediction_equal_mmpretrain(norm_pix, monkeypatch):
     peer = PeerMAE(
         backbone=dict(
             type='MAEViT',
-            arch=dict(embed_dims=DIMS, num_layers=DEPTH, num_heads=HEADS, feedforward_channels=4 * DIMS),
+            arch=dict(
+                embed_dims=DIMS, num_layers=DEPTH, num_heads=HEADS, feedforward_channels=4 * DIMS
+            ),
             img_size=32,
             patch_size=P,
         ),
@@ -202,7 +209,8 @@ def test_mae__pixels_under_the_mask_reach_target_only():
     assert not torch.allclose(model.predict_patches(other_visible, mask)[0], pred)
     hidden_rows = mask.unsqueeze(-1)
     torch.testing.assert_close(
-        model.target_generator(other_visible) * hidden_rows, model.target_generator(images) * hidden_rows
+        model.target_generator(other_visible) * hidden_rows,
+        model.target_generator(images) * hidden_rows,
     )
 
 

@@ -1,6 +1,6 @@
 """The demo's encoder: small enough to pre-train on two cores in minutes.
 
-Patches of 8 pixels, so that an object of 28 to 48 pixels on a picture of 64 is several patches wide.
+Patches of 8 pixels: an object of 28 to 48 pixels on a picture of 64 is several patches wide.
 """
 
 encoder = dict(

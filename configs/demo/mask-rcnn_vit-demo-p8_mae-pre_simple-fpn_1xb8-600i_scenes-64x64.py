@@ -1,9 +1,10 @@
 """Demo, journey 2: the pre-trained encoder inside Mask R-CNN, on few labelled scenes.
 
 The parts of the ViTDet recipe at a size for two cores: simple feature pyramid, channel layer norm,
-layer-wise learning-rate decay, 32 channels instead of 256. Without --pretrained it trains from random weights.
+layer-wise learning-rate decay; 32 channels instead of 256. Without --pretrained it trains from
+random weights.
 
-    tools/train.py configs/demo/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-800i_scenes-64x64.py \
+    tools/train.py configs/demo/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py \
         --pretrained work_dirs/demo/pretrain
 """
 
@@ -14,7 +15,7 @@ _base_ = [
 ]
 
 img_size = 64  # pixels
-max_iters = 800
+max_iters = 600
 channels = 32
 norm_cfg = dict(type='ChannelLN', eps=1e-6)
 
@@ -42,7 +43,9 @@ model = dict(
         anchor_generator=dict(scales=[4], strides=[2, 4, 8, 16, 32]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14),
+        bbox_roi_extractor=dict(
+            out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14
+        ),
         bbox_head=dict(
             type='Shared4Conv1FCBBoxHead',
             in_channels=channels,
@@ -51,7 +54,9 @@ model = dict(
             norm_cfg=norm_cfg,
             num_classes=10,
         ),
-        mask_roi_extractor=dict(out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14),
+        mask_roi_extractor=dict(
+            out_channels=channels, featmap_strides=[2, 4, 8, 16], finest_scale=14
+        ),
         mask_head=dict(
             num_convs=2,
             in_channels=channels,

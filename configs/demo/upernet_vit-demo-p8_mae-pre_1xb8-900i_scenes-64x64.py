@@ -3,7 +3,7 @@
 The parts of the MAE recipe at a size for two cores: outputs of four blocks, rescaled; 32 channels
 instead of 768; batch norm instead of SyncBN. Without --pretrained it trains from random weights.
 
-    tools/train.py configs/demo/upernet_vit-demo-p8_mae-pre_1xb16-500i_scenes-64x64.py \
+    tools/train.py configs/demo/upernet_vit-demo-p8_mae-pre_1xb8-900i_scenes-64x64.py \
         --pretrained work_dirs/demo/pretrain
 """
 
@@ -14,7 +14,7 @@ _base_ = [
 ]
 
 crop_size = (64, 64)  # pixels
-max_iters = 500
+max_iters = 900
 channels = 32
 norm_cfg = dict(type='BN', requires_grad=True)
 class_weight = [0.2] + [1.0] * 10
@@ -48,7 +48,10 @@ model = dict(
     test_cfg=dict(mode='whole'),
 )
 
-classes = ('background', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')  # fmt: skip
+classes = (
+    *('background', 'zero', 'one', 'two', 'three', 'four'),
+    *('five', 'six', 'seven', 'eight', 'nine'),
+)
 palette = [
     [0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48],
     [145, 30, 180], [70, 240, 240], [240, 50, 230], [210, 245, 60], [250, 190, 212],
@@ -75,7 +78,7 @@ test_pipeline = [
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
@@ -86,7 +89,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
@@ -113,7 +116,7 @@ param_scheduler = [
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(base_batch_size=16, enable=False)
+auto_scale_lr = dict(base_batch_size=8, enable=False)
 
 log_processor = dict(by_epoch=False)
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))

@@ -3,7 +3,7 @@
 Pictures of 64 pixels, 16 of 64 patches visible. Targets are plain pixels, so that reconstructions
 show colours of the model's own. No flip: a mirrored digit is no digit.
 
-    tools/train.py configs/demo/mae_vit-demo-p8_1xb64-coslr-1000i_scenes-64x64.py
+    tools/train.py configs/demo/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py
 
 `make demo` makes the data and runs this first.
 """
@@ -13,7 +13,7 @@ _base_ = ['../_base_/models/vit_demo.py', '../_base_/mmpretrain_runtime.py']
 custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
 
 img_size, patch_size = 64, 8  # pixels
-max_iters = 1000
+max_iters = 2000
 
 model = dict(
     type='MaskedAutoencoder',
@@ -39,7 +39,7 @@ model = dict(
 )
 
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=32,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
@@ -70,10 +70,12 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
-    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters),
+    dict(
+        type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
+    ),
 ]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
-auto_scale_lr = dict(base_batch_size=64, enable=False)
+auto_scale_lr = dict(base_batch_size=32, enable=False)
 
 log_processor = dict(by_epoch=False)
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
