@@ -5,7 +5,7 @@ layer-wise learning-rate decay; 32 channels instead of 256. Without --pretrained
 random weights.
 
     tools/train.py configs/demo/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py \
-        --pretrained work_dirs/demo/pretrain
+        --pretrained work_dirs/demo/seed-0/pretrain
 """
 
 _base_ = [
@@ -74,7 +74,6 @@ model = dict(
 )
 
 classes = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
-data = dict(root='data/demo-scenes')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),

@@ -4,7 +4,7 @@ The parts of the MAE recipe at a size for two cores: outputs of four blocks, res
 instead of 768; batch norm instead of SyncBN. Without --pretrained it trains from random weights.
 
     tools/train.py configs/demo/upernet_vit-demo-p8_mae-pre_1xb8-900i_scenes-64x64.py \
-        --pretrained work_dirs/demo/pretrain
+        --pretrained work_dirs/demo/seed-0/pretrain
 """
 
 _base_ = [
