@@ -7,9 +7,12 @@ installed without compiled operators, and registers every part that needs MMEngi
 
 __version__ = '0.1.0'
 
-from mae_transfer.compat import mmcv_ops, versions
+from mae_transfer.compat import versions
 
-versions.check_versions()
+versions.check_versions()  # before anything that needs torch: where it is missing, this says so
+
+from mae_transfer.compat import mmcv_ops  # noqa: E402
+
 mmcv_ops.install()
 
 from mae_transfer import backbones, data, hooks, optim, transfer  # noqa: E402

@@ -33,7 +33,7 @@ from mae_transfer.data.config_datasets import (
     iter_pipelines,
 )
 from mae_transfer.data.label_map import read_class_file
-from mae_transfer.data.num_classes import set_num_classes
+from mae_transfer.data.num_classes import drop_class_weights, set_num_classes
 
 SPLIT_KEYS = ('root', 'train_img', 'train_ann', 'val_img', 'val_ann', 'test_img', 'test_ann')
 BLOCK_KEYS = {
@@ -132,6 +132,8 @@ def _spread_masks(cfg: MutableMapping, block: dict, given: set[str]) -> list[str
                 _write(key, dataset, name, suffix or common_suffix(folder), given)
     if any(key in block for key in ('classes', 'ignore_labels', 'label_map')):
         lines += _set_mask_classes(cfg, block)
+        dropped = drop_class_weights(cfg, given)
+        lines += [f'{key} is dropped: it was for other classes' for key in dropped]
     return lines
 
 

@@ -1,6 +1,6 @@
 """Journey 2, before the model is built: one number of classes, everywhere a config states it."""
 
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 
 # The encoder has no classes; HTC's semantic head counts stuff classes, which are another list.
 NOT_OURS = ('backbone', 'semantic_head')
@@ -35,3 +35,31 @@ def set_num_classes(cfg: MutableMapping, num_classes: int) -> dict[str, int]:
     for key in ('model', 'data_preprocessor'):
         visit(key, cfg.get(key))
     return former
+
+
+def drop_class_weights(cfg: MutableMapping, given: Collection[str] = ()) -> list[str]:
+    """Forget the class weights of losses: they belong to the classes that the config was made for.
+
+    Args:
+        cfg: The whole config, changed in place.
+        given: Dotted keys that the user set; their weights stay.
+
+    Returns:
+        Dotted keys of the weights that were dropped.
+    """
+    dropped: list[str] = []
+
+    def visit(key: str, node: object) -> None:
+        if isinstance(node, MutableMapping):
+            weights = f'{key}.class_weight'
+            if node.get('class_weight') is not None and weights not in given:
+                node['class_weight'] = None
+                dropped.append(weights)
+            for name, child in node.items():
+                visit(f'{key}.{name}', child)
+        elif isinstance(node, list | tuple):
+            for i, child in enumerate(node):
+                visit(f'{key}.{i}', child)
+
+    visit('model', cfg.get('model'))
+    return dropped

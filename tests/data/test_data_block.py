@@ -186,3 +186,16 @@ def test_apply_data_block__folders_of_classes(tmp_path):
     assert cfg.model.train_cfg.augments[0].num_classes == 2
     with pytest.raises(ValueError, match='different classes'):
         apply_data_block(config(train_img='train', val_img='other'))
+
+
+def test_apply_data_block__class_weights_of_other_classes_are_dropped_and_told(tmp_path):
+    (tmp_path / 'classes.txt').write_text('road\nsky\n')
+    cfg = read('tiny_upernet', root=str(tmp_path), classes='classes.txt')
+    cfg.model.decode_head.loss_decode.class_weight = [0.5] * 150
+    cfg.model.auxiliary_head.loss_decode.class_weight = [2.0, 1.0]
+    told = apply_data_block(cfg, given=['model.auxiliary_head.loss_decode.class_weight'])
+    assert cfg.model.decode_head.loss_decode.class_weight is None
+    assert cfg.model.auxiliary_head.loss_decode.class_weight == [2.0, 1.0]
+    assert [line for line in told if 'class_weight' in line] == [
+        'model.decode_head.loss_decode.class_weight is dropped: it was for other classes'
+    ]
