@@ -1,6 +1,6 @@
 """Journey 2, before the model is built: one number of classes, everywhere a config states it."""
 
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 
 # The encoder has no classes; HTC's semantic head counts stuff classes, which are another list.
 NOT_OURS = ('backbone', 'semantic_head')
@@ -19,21 +19,11 @@ def set_num_classes(cfg: MutableMapping, num_classes: int) -> dict[str, int]:
         Dotted key -> former number, for every place that stated one.
     """
     former: dict[str, int] = {}
-
-    def visit(key: str, node: object) -> None:
-        if isinstance(node, MutableMapping):
-            if isinstance(node.get('num_classes'), int):
-                former[f'{key}.num_classes'] = node['num_classes']
-                node['num_classes'] = num_classes
-            for name, child in node.items():
-                if name not in NOT_OURS:
-                    visit(f'{key}.{name}', child)
-        elif isinstance(node, list | tuple):
-            for i, child in enumerate(node):
-                visit(f'{key}.{i}', child)
-
-    for key in ('model', 'data_preprocessor'):
-        visit(key, cfg.get(key))
+    for top in ('model', 'data_preprocessor'):
+        for key, block in _blocks(top, cfg.get(top)):
+            if isinstance(block.get('num_classes'), int):
+                former[f'{key}.num_classes'] = block['num_classes']
+                block['num_classes'] = num_classes
     return former
 
 
@@ -48,18 +38,23 @@ def drop_class_weights(cfg: MutableMapping, given: Collection[str] = ()) -> list
         Dotted keys of the weights that were dropped.
     """
     dropped: list[str] = []
-
-    def visit(key: str, node: object) -> None:
-        if isinstance(node, MutableMapping):
-            weights = f'{key}.class_weight'
-            if node.get('class_weight') is not None and weights not in given:
-                node['class_weight'] = None
-                dropped.append(weights)
-            for name, child in node.items():
-                visit(f'{key}.{name}', child)
-        elif isinstance(node, list | tuple):
-            for i, child in enumerate(node):
-                visit(f'{key}.{i}', child)
-
-    visit('model', cfg.get('model'))
+    for key, block in _blocks('model', cfg.get('model')):
+        weights = f'{key}.class_weight'
+        if block.get('class_weight') is not None and weights not in given:
+            block['class_weight'] = None
+            dropped.append(weights)
     return dropped
+
+
+def _blocks(key: str, node: object) -> Iterator[tuple[str, MutableMapping]]:
+    """A part of the config and all parts in it that may know classes, with their dotted keys."""
+    if isinstance(node, MutableMapping):
+        yield key, node
+        children = node.items()
+    elif isinstance(node, list | tuple):
+        children = enumerate(node)
+    else:
+        return
+    for name, child in children:
+        if name not in NOT_OURS:
+            yield from _blocks(f'{key}.{name}', child)
