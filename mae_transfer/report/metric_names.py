@@ -42,7 +42,7 @@ def paper_metrics(raw: Mapping[str, object]) -> dict[str, float | None]:
         kind, _, item = name.rpartition('/')[2].partition('_')
         if kind in BOX_AND_MASK and item in AP_ITEMS:
             metrics[f'{BOX_AND_MASK[kind]}_{AP_ITEMS[item]}'] = (
-                None if value < 0 else 100 * float(value)
+                None if value < 0 else round(100 * float(value), 6)
             )
         else:
             metrics[PAPER_NAMES.get(name, name)] = float(value)
