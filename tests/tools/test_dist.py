@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_dist__two_jobs_of_two_processes_train_and_evaluate(
 
     # One process measures what two measured: no picture is lost or counted twice.
     single = start(
-        'python',
+        sys.executable,
         TOOLS / 'test.py',
         CONFIGS / 'tiny_upernet.py',
         'tiny_upernet/iter_2.pth',
