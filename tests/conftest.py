@@ -2,8 +2,11 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from mmengine.registry import DefaultScope
 
 os.environ.setdefault('MPLBACKEND', 'Agg')  # before anything imports matplotlib
 
@@ -25,6 +28,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not torch.cuda.is_available():
             for item in gpu:
                 item.add_marker(pytest.mark.skip(reason='no CUDA device'))
+
+
+@pytest.fixture(autouse=True, scope='module')
+def default_scope_of_module() -> Iterator[None]:
+    """Start each file without MMEngine's default scope: a global that runners and tools set."""
+    with restored_default_scope():
+        DefaultScope._instance_dict.clear()
+        yield
+
+
+@pytest.fixture(autouse=True)
+def default_scope_of_test() -> Iterator[None]:
+    """Leave the default scope as the test found it."""
+    with restored_default_scope():
+        yield
+
+
+@contextmanager
+def restored_default_scope() -> Iterator[None]:
+    """Put the default scopes back at the end."""
+    before = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
 
 
 @pytest.fixture(autouse=True)
