@@ -21,7 +21,7 @@ CONFIGS = 'configs/demo'
 PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 TASKS = {
     'detection': f'{CONFIGS}/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py',
-    'segmentation': f'{CONFIGS}/upernet_vit-demo-p8_mae-pre_1xb8-900i_scenes-64x64.py',
+    'segmentation': f'{CONFIGS}/upernet_vit-demo-p8_mae-pre_1xb8-600i_scenes-64x64.py',
 }
 
 

@@ -137,14 +137,22 @@ class Journey:
         return json.loads(out.read_text(encoding='utf-8'))['metrics']
 
     def _step(self, label: str, command: list[str], folder: Path) -> dict:
-        """Run one tool, unless it has been run by the same command."""
-        done = folder / 'done.json'
+        """Run one tool, unless it has been run.
+
+        Raises:
+            ValueError: The folder belongs to another command.
+        """
+        done, begun = folder / 'done.json', folder / 'command.json'
+        if begun.is_file() and json.loads(begun.read_text(encoding='utf-8')) != command:
+            raise ValueError(
+                f'{folder} holds a step of another plan: remove {folder.parent}, or choose another '
+                '--work-dir'
+            )
         if done.is_file():
-            earlier = json.loads(done.read_text(encoding='utf-8'))
-            if earlier['command'] == command:
-                self.progress.console.print(f'{label}: done before')
-                return earlier
+            self.progress.console.print(f'{label}: done before')
+            return json.loads(done.read_text(encoding='utf-8'))
         folder.mkdir(parents=True, exist_ok=True)
+        begun.write_text(json.dumps(command) + '\n', encoding='utf-8')
         bar = self.progress.add_task(label, total=None)
         start = time.monotonic()
         output = self._call(command, folder / 'output.log', bar)
@@ -154,7 +162,7 @@ class Journey:
                 f'{label} failed (exit code {output.returncode}); all output: '
                 f'{folder / "output.log"}\n' + '\n'.join(tail)
             )
-        step = dict(command=command, seconds=round(time.monotonic() - start, 1))
+        step = dict(seconds=round(time.monotonic() - start, 1))
         done.write_text(json.dumps(step, indent=2) + '\n', encoding='utf-8')
         self.progress.remove_task(bar)
         self.progress.console.print(f'{label}: {step["seconds"]:.0f} s')

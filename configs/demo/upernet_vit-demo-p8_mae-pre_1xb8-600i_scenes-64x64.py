@@ -2,8 +2,10 @@
 
 The parts of the MAE recipe at a size for two cores: outputs of four blocks, rescaled; 32 channels
 instead of 768; batch norm instead of SyncBN. Without --pretrained it trains from random weights.
+The ten digits are one class here, by the label map: minutes are enough to learn where digits are,
+not to tell ten apart pixel by pixel.
 
-    tools/train.py configs/demo/upernet_vit-demo-p8_mae-pre_1xb8-900i_scenes-64x64.py \
+    tools/train.py configs/demo/upernet_vit-demo-p8_mae-pre_1xb8-600i_scenes-64x64.py \
         --pretrained work_dirs/demo/seed-0/pretrain
 """
 
@@ -14,10 +16,9 @@ _base_ = [
 ]
 
 crop_size = (64, 64)  # pixels
-max_iters = 900
+max_iters = 600
 channels = 32
 norm_cfg = dict(type='BN', requires_grad=True)
-class_weight = [0.2] + [1.0] * 10
 
 model = dict(
     data_preprocessor=dict(size=crop_size),
@@ -30,32 +31,24 @@ model = dict(
         'final_norm': True,
     },
     neck=dict(_delete_=True, type='RescaledPyramid', embed_dims=128, norm_cfg=norm_cfg),
-    # Four pixels of five are background: at full weight a short run learns nothing else.
     decode_head=dict(
         in_channels=[128] * 4,
         channels=channels,
-        num_classes=11,
+        num_classes=2,
         norm_cfg=norm_cfg,
-        loss_decode=dict(class_weight=class_weight),
     ),
     auxiliary_head=dict(
         in_channels=128,
         channels=channels,
-        num_classes=11,
+        num_classes=2,
         norm_cfg=norm_cfg,
-        loss_decode=dict(class_weight=class_weight),
     ),
     test_cfg=dict(mode='whole'),
 )
 
-classes = (
-    *('background', 'zero', 'one', 'two', 'three', 'four'),
-    *('five', 'six', 'seven', 'eight', 'nine'),
-)
-palette = [
-    [0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48],
-    [145, 30, 180], [70, 240, 240], [240, 50, 230], [210, 245, 60], [250, 190, 212],
-]  # fmt: skip
+classes = ('background', 'digit')
+palette = [[0, 0, 0], [230, 25, 75]]
+map_labels = dict(type='MapLabels', label_map={0: 0, **{digit: 1 for digit in range(1, 11)}})
 dataset = dict(
     type='BaseSegDataset',
     data_root='data/demo-scenes',
@@ -67,6 +60,7 @@ dataset = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
+    map_labels,
     dict(type='RandomResize', scale=crop_size, ratio_range=(0.8, 1.5), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='PackSegInputs'),
@@ -75,6 +69,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=crop_size, keep_ratio=True),
     dict(type='LoadAnnotations'),
+    map_labels,
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
@@ -104,7 +99,7 @@ test_evaluator = val_evaluator
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=1.0),
     constructor='LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
