@@ -13,6 +13,7 @@ PAPER_NAMES = {
     'accuracy/top1': 'top1',
     'accuracy/top5': 'top5',
 }
+DIGITS = 4  # more is dust: evaluators round to two or three themselves
 BOX_AND_MASK = {'bbox': 'box', 'segm': 'mask'}
 AP_ITEMS = {
     'mAP': 'AP',
@@ -42,8 +43,8 @@ def paper_metrics(raw: Mapping[str, object]) -> dict[str, float | None]:
         kind, _, item = name.rpartition('/')[2].partition('_')
         if kind in BOX_AND_MASK and item in AP_ITEMS:
             metrics[f'{BOX_AND_MASK[kind]}_{AP_ITEMS[item]}'] = (
-                None if value < 0 else round(100 * float(value), 6)
+                None if value < 0 else round(100 * float(value), DIGITS)
             )
         else:
-            metrics[PAPER_NAMES.get(name, name)] = float(value)
+            metrics[PAPER_NAMES.get(name, name)] = round(float(value), DIGITS)
     return metrics
