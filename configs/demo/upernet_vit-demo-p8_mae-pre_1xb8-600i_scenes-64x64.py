@@ -43,7 +43,7 @@ model = dict(
         num_classes=2,
         norm_cfg=norm_cfg,
     ),
-    test_cfg=dict(mode='whole'),
+    test_cfg=dict(crop_size=crop_size, stride=(42, 42)),  # larger pictures window by window
 )
 
 classes = ('background', 'digit')
