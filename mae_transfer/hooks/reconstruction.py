@@ -58,14 +58,14 @@ class ReconstructionHook(Hook):
         patches = (
             self._inputs.shape[-2] * self._inputs.shape[-1] // np.prod(model.backbone.patch_size)
         )
-        ids_restore = random_mask(
+        ids_keep, _, ids_restore = random_mask(
             len(self._inputs),
             int(patches),
             model.mask_ratio,
             generator=torch.Generator().manual_seed(0),
-        )[2]
-        num_keep = int(patches * (1 - model.mask_ratio))
-        self._mask = mask_from_restore(ids_restore, num_keep).to(self._inputs.device)
+        )
+        mask = mask_from_restore(ids_restore, ids_keep.shape[1])
+        self._mask = mask.to(self._inputs.device)
 
     @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001

@@ -33,8 +33,8 @@ def paper_metrics(raw: Mapping[str, object]) -> dict[str, float | None]:
 
     Returns:
         `box_AP`, `mask_AP` (with 50, 75, s, m, l), `mIoU`, `mAcc`, `aAcc`, `top1`, `top5` in
-        percent; None where COCO has no object of that size (its -1). Other numbers keep their name
-        and value; text, such as mmdet's `_copypaste` lines, is dropped.
+        percent; None where COCO has no object of that size (its -1). Other numbers keep their name.
+        All are rounded to four decimals; text, such as mmdet's `_copypaste` lines, is dropped.
     """
     metrics: dict[str, float | None] = {}
     for name, value in raw.items():
