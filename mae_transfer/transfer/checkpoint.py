@@ -22,6 +22,7 @@ def load_pretrained(
     vit: PlainViT,
     checkpoint: str | os.PathLike,
     pos_grid: Sequence[int] | None = None,
+    fc_norm: str = 'fresh',
 ) -> LoadAccount:
     """Load an encoder from a checkpoint; a load that does not fit fails and changes nothing.
 
@@ -31,6 +32,8 @@ def load_pretrained(
             of a run of ours.
         pos_grid: Rows and columns of the file's ``pos_embed``, where they are no square and the
             file does not state them.
+        fc_norm: What the norm behind average pooling starts from where the file has none: 'fresh'
+            keeps its start at one and zero (MAE), 'norm' takes the file's final norm (CAE).
 
     Returns:
         What was loaded, adapted, left fresh and left unused.
@@ -44,7 +47,7 @@ def load_pretrained(
     account = LoadAccount(str(file.path), found.layout, unused=dict(found.others))
     pos_grid = None if pos_grid is None else tuple(pos_grid)
     try:
-        tensors = fit_encoder(vit, found.tensors, account, file.metadata, pos_grid)
+        tensors = fit_encoder(vit, found.tensors, account, file.metadata, pos_grid, fc_norm)
     except ValueError as error:
         raise ValueError(f'{file.path} ({found.layout} file) does not fit: {error}') from error
     kept, foreign = vit.load_state_dict(tensors, strict=False)
@@ -62,13 +65,18 @@ class PretrainedViT:
     Args:
         checkpoint: See :func:`load_pretrained`.
         pos_grid: See :func:`load_pretrained`.
+        fc_norm: See :func:`load_pretrained`.
     """
 
     def __init__(
-        self, checkpoint: str | os.PathLike, pos_grid: Sequence[int] | None = None
+        self,
+        checkpoint: str | os.PathLike,
+        pos_grid: Sequence[int] | None = None,
+        fc_norm: str = 'fresh',
     ) -> None:
         self.checkpoint = checkpoint
         self.pos_grid = pos_grid
+        self.fc_norm = fc_norm
 
     def __call__(self, module: nn.Module) -> None:
         """Load the encoder.
@@ -81,7 +89,7 @@ class PretrainedViT:
                 f"init_cfg type='PretrainedViT' stands at a {type(module).__name__}: it loads an "
                 'encoder, so move it into the dict of the PlainViT (the backbone of the model)'
             )
-        module.load_account = load_pretrained(module, self.checkpoint, self.pos_grid)
+        module.load_account = load_pretrained(module, self.checkpoint, self.pos_grid, self.fc_norm)
         print_log(module.load_account.summary(), logger='current')
         if hasattr(module, '_params_init_info'):  # MMEngine keeps a log of who initialised what
             update_init_info(module, init_info=f'PretrainedViT: loaded from {self.checkpoint}')

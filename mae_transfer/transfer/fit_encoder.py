@@ -17,6 +17,8 @@ from mae_transfer.transfer.load_account import LoadAccount
 
 Tensors = dict[str, Tensor]
 
+FC_NORMS = ('fresh', 'norm')
+
 FACTS = {
     'embed_dims': 'width',
     'num_layers': 'blocks',
@@ -105,6 +107,7 @@ def fit_encoder(
     account: LoadAccount,
     metadata: dict | None = None,
     pos_grid: tuple[int, int] | None = None,
+    fc_norm: str = 'fresh',
 ) -> Tensors:
     """Return the tensors that go into the encoder, each of the shape it has there.
 
@@ -114,16 +117,23 @@ def fit_encoder(
         account: Takes down what was adapted, left fresh or left unused.
         metadata: Facts that the file states about its encoder, if it does.
         pos_grid: Rows and columns of the file's positions, where it cannot tell.
+        fc_norm: Where ``fc_norm`` comes from if the file has none: 'fresh' keeps the encoder's
+            start, 'norm' takes the file's final norm.
 
     Raises:
-        ValueError: If a tensor of either side has no match, another shape, or is not finite.
+        ValueError: If a tensor of either side has no match, another shape, or is not finite; if
+            ``fc_norm`` is unknown, or 'norm' without such a norm in the encoder or the file.
     """
+    if fc_norm not in FC_NORMS:
+        raise ValueError(f'fc_norm={fc_norm!r}: must be one of {FC_NORMS}')
     check_facts(vit, tensors, metadata)
     tensors = dict(tensors)
     wanted = vit.state_dict()
     _fit_positions(vit, tensors, account, pos_grid or (metadata or {}).get('pos_grid'))
     _fit_qkv_bias(tensors, wanted, account)
     _fit_rel_pos(tensors, wanted, account)
+    if fc_norm == 'norm':
+        _fill_fc_norm(vit, tensors, account)
     _set_aside(vit, tensors, wanted, account)
     _check_matched(tensors, wanted, account)
     account.loaded = [name for name in wanted if name in tensors]
@@ -222,6 +232,22 @@ def _fit_rel_pos(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> Non
             resized += 1
     if resized:
         account.changes.append(f'rel_pos {resized} resized linearly')
+
+
+def _fill_fc_norm(vit: PlainViT, tensors: Tensors, account: LoadAccount) -> None:
+    """Start ``fc_norm`` from the final norm, as CAE's fine-tuning does; a file's own one counts."""
+    if vit.fc_norm is None:
+        raise ValueError(
+            "fc_norm='norm', but the encoder has no fc_norm: only out_type='avg' builds one; leave "
+            'the option out'
+        )
+    if 'fc_norm.weight' in tensors:
+        return
+    if not {'norm.weight', 'norm.bias'} <= tensors.keys():
+        raise ValueError("fc_norm='norm', but the file has no final norm: use fc_norm='fresh'")
+    for part in ('weight', 'bias'):
+        tensors[f'fc_norm.{part}'] = tensors.pop(f'norm.{part}')
+    account.changes.append('fc_norm from norm')
 
 
 def _set_aside(vit: PlainViT, tensors: Tensors, wanted: Tensors, account: LoadAccount) -> None:

@@ -81,6 +81,27 @@ def test_load_pretrained__fc_norm_does_not_come_from_norm(save):
     assert_close(vit.fc_norm.weight, before, atol=0, rtol=0)
 
 
+def test_load_pretrained__fc_norm_from_norm(save):
+    source, vit = make_vit(), make_vit(seed=1, out_type='avg')
+    path = save(fair_encoder(trained_tensors(source)))
+    account = load_pretrained(vit, path, fc_norm='norm')
+    assert account.changes == ['fc_norm from norm'] and account.fresh == account.unused == {}
+    assert_close(vit.fc_norm.state_dict(), source.norm.state_dict(), atol=0, rtol=0)
+    with pytest.raises(ValueError, match='the encoder has no fc_norm'):
+        load_pretrained(make_vit(), path, fc_norm='norm')
+    with pytest.raises(ValueError, match=r"fc_norm='avg': must be one of \('fresh', 'norm'\)"):
+        load_pretrained(vit, path, fc_norm='avg')
+
+
+def test_load_pretrained__fc_norm_of_the_file_counts_more_than_its_norm(save):
+    tuned = make_vit(out_type='avg')
+    path = save(fair_encoder(trained_tensors(tuned)))
+    vit = make_vit(seed=1, out_type='avg')
+    account = load_pretrained(vit, path, fc_norm='norm')
+    assert account.changes == []
+    assert_close(vit.fc_norm.state_dict(), tuned.fc_norm.state_dict(), atol=0, rtol=0)
+
+
 @pytest.mark.parametrize(
     'options, kwargs',
     [
