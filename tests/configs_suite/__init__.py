@@ -1,0 +1,1 @@
+"""Every recipe of configs/ against tables written by hand."""

@@ -1,0 +1,35 @@
+"""Find the configs and read values out of them."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+ALL = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
+FULL = [path for path in ALL if not path.startswith('demo/')]  # recipes of publications
+
+
+def lookup(cfg: Config, key: str) -> object:
+    """Value of a dotted key; a transform of a pipeline is named by its type."""
+    node = cfg
+    for name in key.split('.'):
+        if isinstance(node, list | tuple) and name.isdigit():
+            node = node[int(name)]
+        elif isinstance(node, list | tuple):
+            (node,) = (step for step in node if step['type'] == name)
+        else:
+            node = node[name]
+    return node
+
+
+def plain(value: object) -> object:
+    """Tuples and config dicts as lists and dicts, to compare values and not containers."""
+    if isinstance(value, dict):
+        return {key: plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(child) for child in value]
+    return value

@@ -1,0 +1,69 @@
+"""Two random pictures in the layout of each data set."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def picture(path: Path, rng: np.random.Generator, size: tuple[int, int] = (80, 60)) -> None:
+    """Write a random picture, (width, height) in pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def make_imagenet(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    (root / 'meta').mkdir(parents=True)
+    for split in ('train', 'val'):
+        names = [f'n0144000{i}/{i}.JPEG' for i in range(2)]
+        for name in names:
+            picture(root / split / name, rng)
+        lines = [f'{name} {label}' for label, name in enumerate(names)]
+        (root / 'meta' / f'{split}.txt').write_text('\n'.join(lines))
+
+
+def make_coco(root: Path) -> None:
+    from mmdet.datasets import CocoDataset
+
+    rng = np.random.default_rng(0)
+    names = CocoDataset.METAINFO['classes']
+    categories = [dict(id=i, name=name) for i, name in enumerate(names, start=1)]
+    for split in ('train2017', 'val2017'):
+        images, annotations = [], []
+        for i in range(1, 3):
+            picture(root / split / f'{i}.jpg', rng)
+            images.append(dict(id=i, file_name=f'{i}.jpg', width=80, height=60))
+            box = [10, 10, 40, 30]
+            corners = [10, 10, 50, 10, 50, 40, 10, 40]
+            annotations.append(
+                dict(id=i, image_id=i, category_id=1, iscrowd=0, area=1200, bbox=box,
+                     segmentation=[corners])
+            )  # fmt: skip
+        content = dict(images=images, annotations=annotations, categories=categories)
+        path = root / 'annotations' / f'instances_{split}.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+
+
+def make_ade(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ('training', 'validation'):
+        for i in range(2):
+            picture(root / 'images' / split / f'{i}.jpg', rng)
+            mask = np.zeros((60, 80), np.uint8)
+            mask[20:, :40], mask[20:, 40:] = 1, 150
+            path = root / 'annotations' / split / f'{i}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+
+
+# What a recipe calls its data (its data_root) -> how to make two pictures of that kind in a folder.
+MAKERS: dict[str, Callable[[Path], None]] = {
+    'data/imagenet': make_imagenet,
+    'data/coco': make_coco,
+    'data/ade/ADEChallengeData2016': make_ade,
+}

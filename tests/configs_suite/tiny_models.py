@@ -1,0 +1,105 @@
+"""Recipes made small enough for a CPU: 32 wide, images of some patches, structure kept."""
+
+import importlib
+
+from mmengine.config import Config
+
+from mae_transfer.backbones.plain_vit import resolve_arch
+
+WIDTH = 32
+PIXEL_KEYS = (
+    *('scale', 'crop_size', 'stride', 'size'),
+    *('img_size', 'pretrain_img_size', 'pad_size_divisor'),
+)
+
+
+def framework(cfg: Config) -> None:
+    """Register the parts of the config's framework."""
+    utils = importlib.import_module(f'{cfg.default_scope}.utils')
+    utils.register_all_modules(init_default_scope=False)
+
+
+def replace_width(node: object, width: int) -> None:
+    """Put ``WIDTH`` wherever a part of the model names the encoder's width, in place."""
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in list(items):
+        if key == 'out_dims':  # of MAE's decoder: the pixels of a patch, by chance the same number
+            continue
+        if isinstance(child, int) and not isinstance(child, bool) and child == width:
+            node[key] = WIDTH
+        elif isinstance(child, dict | list):
+            replace_width(child, width)
+        elif isinstance(child, tuple):
+            node[key] = tuple(WIDTH if item == width else item for item in child)
+
+
+def narrow(cfg: Config) -> Config:
+    """Keep the recipe's depth and structure; make its encoder 32 wide with two heads."""
+    model = cfg.model
+    arch = resolve_arch(model.backbone.arch)
+    replace_width(model, arch['embed_dims'])
+    model.backbone.arch = dict(
+        embed_dims=WIDTH, num_layers=arch['num_layers'], num_heads=2, mlp_ratio=2
+    )
+    model.backbone.init_cfg = None
+    if cfg.optim_wrapper.type == 'AutocastOptimWrapper':
+        cfg.optim_wrapper.dtype = 'bfloat16'
+    if cfg.default_scope == 'mmdet':
+        narrow_detector(cfg)
+    elif cfg.default_scope == 'mmseg':
+        model.decode_head.channels = model.auxiliary_head.channels = 16
+    elif model.type == 'MaskedAutoencoder':
+        model.neck.update(embed_dims=WIDTH, num_layers=1, num_heads=2)
+    return cfg
+
+
+def narrow_detector(cfg: Config) -> None:
+    """Take few proposals; predict something, however unsure."""
+    model = cfg.model
+    rcnn = model.train_cfg.rcnn
+    for stage in rcnn if isinstance(rcnn, list) else [rcnn]:
+        stage.sampler.num = 32
+    model.train_cfg.rpn_proposal.max_per_img = model.test_cfg.rpn.max_per_img = 50
+    model.test_cfg.rcnn.score_thr = 0.0
+
+
+def size_factor(cfg: Config) -> int:
+    """By how much the sizes in pixels of a recipe shrink: to some patches a side."""
+    if cfg.default_scope == 'mmdet':
+        return 16
+    if cfg.default_scope == 'mmseg':
+        return 8
+    backbone = cfg.model.backbone
+    return max(1, backbone.img_size // (2 * backbone.patch_size)) if backbone.img_size > 64 else 1
+
+
+def divide_sizes(node: object, factor: int) -> None:
+    """Divide every size in pixels of a config by ``factor``, in place."""
+
+    def divide(value: object) -> object:
+        if isinstance(value, int):
+            return value // factor
+        return type(value)(divide(item) for item in value)
+
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in list(items):
+        if key in PIXEL_KEYS and isinstance(child, int | list | tuple):
+            node[key] = divide(child)
+        elif key == 'scales' and isinstance(child[0], list | tuple):  # of images, not of anchors
+            node[key] = divide(child)
+        elif isinstance(child, dict | list):
+            divide_sizes(child, factor)
+
+
+def shrink(cfg: Config) -> Config:
+    """Narrow the model and divide all sizes of the model and the data."""
+    cfg = narrow(cfg)
+    factor = size_factor(cfg)
+    for part in ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if part in cfg:
+            divide_sizes(cfg[part], factor)
+    if cfg.model.type == 'MaskedAutoencoder':
+        backbone = cfg.model.backbone
+        side = backbone.img_size // backbone.patch_size
+        cfg.model.neck.grid = (side, side)
+    return cfg
