@@ -8,16 +8,20 @@ registered with that framework, in their own file, because importing it takes se
 
 from mmengine.registry import (
     HOOKS,
+    LOOPS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
+    OPTIMIZERS,
     TRANSFORMS,
     WEIGHT_INITIALIZERS,
 )
 
 __all__ = [
     'HOOKS',
+    'LOOPS',
     'MODELS',
+    'OPTIMIZERS',
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'TRANSFORMS',

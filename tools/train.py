@@ -73,6 +73,9 @@ def train(args: argparse.Namespace) -> None:
     if args.pretrained:
         set_pretrained(cfg, args.pretrained, args.resume, resumed)
     import_framework(cfg.get('default_scope'))
+
+    from mae_transfer.optim.accumulation import count_steps
+
     if args.amp:
         set_amp(cfg)
     if args.print_param_groups:
@@ -82,6 +85,8 @@ def train(args: argparse.Namespace) -> None:
         return
     used = ['train_dataloader', 'val_dataloader'] if cfg.get('val_cfg') else ['train_dataloader']
     check_data(cfg, used)
+    if told := count_steps(cfg):
+        say(told)
     start_processes(cfg, args.launcher)
 
     from mmengine.dist import get_world_size
@@ -173,7 +178,7 @@ def set_amp(cfg: Config) -> None:
 def scale_lr(cfg: Config, world_size: int) -> None:
     """Scale the learning rate linearly with the batch size of an optimizer step.
 
-    mmengine's own rule forgets gradient accumulation, so it is switched off here.
+    mmengine's own rule forgets gradient accumulation in its own loops, so it is switched off here.
 
     Args:
         cfg: The config, changed in place.

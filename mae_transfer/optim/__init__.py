@@ -1,7 +1,16 @@
-"""How a model is optimised: learning rate from depth, weight-decay rules, mixed precision."""
+"""How a model is optimised: rate from depth, decay rules, mixed precision, accumulation."""
 
+from .accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from .autocast import AutocastOptimWrapper
+from .lars import MAELARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .param_group_table import format_param_groups
 
-__all__ = ['AutocastOptimWrapper', 'LayerDecayOptimWrapperConstructor', 'format_param_groups']
+__all__ = [
+    'AccumulatingEpochTrainLoop',
+    'AccumulatingIterTrainLoop',
+    'AutocastOptimWrapper',
+    'LayerDecayOptimWrapperConstructor',
+    'MAELARS',
+    'format_param_groups',
+]
