@@ -4,6 +4,6 @@ Importing the room registers its transforms. ``scenes``, which makes the embedde
 apart (``python -m mae_transfer.data.scenes``), so that nobody else pays for its imports.
 """
 
-from mae_transfer.data import label_map
+from mae_transfer.data import label_map, random_clipped_crop
 
-__all__ = ['label_map']
+__all__ = ['label_map', 'random_clipped_crop']

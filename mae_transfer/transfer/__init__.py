@@ -4,10 +4,12 @@ from mae_transfer.transfer.channel_norm import ChannelLN
 from mae_transfer.transfer.checkpoint import PretrainedViT, load_pretrained
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
 from mae_transfer.transfer.load_account import LoadAccount
+from mae_transfer.transfer.probes import AttentiveProbe
 from mae_transfer.transfer.rescaled_pyramid import RescaledPyramid
 from mae_transfer.transfer.simple_fpn import SimpleFPN
 
 __all__ = [
+    'AttentiveProbe',
     'ChannelLN',
     'LoadAccount',
     'PretrainedViT',
