@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from mae_transfer.layers.block import Block
 from mae_transfer.layers.patch_embed import PatchEmbed
 from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
+from mae_transfer.layers.rel_pos import RelPosBias
 from mae_transfer.registry import MODELS
 
 ARCHS = {
@@ -24,6 +25,8 @@ ARCHS = {
     'huge': dict(embed_dims=1280, num_layers=32, num_heads=16),
 }
 POS_EMBEDS = ('learned', 'sincos_xy', 'sincos_yx', None)
+REL_POS = (False, 'decomposed', 'table', 'shared_table')
+LINEAR_INITS = ('trunc_normal', 'torch')
 OUT_TYPES = ('featmap', 'avg', 'cls', 'tokens')
 
 
@@ -73,15 +76,22 @@ class PlainViT(BaseModule):
         in_channels: Channels of the image.
         pretrain_img_size: Image size that ``pos_embed`` is stored for (ViTDet stores 224's and
             interpolates in each forward pass); ``img_size`` when not given.
-        with_cls_token: Whether a class token goes through the blocks. Windows and relative
-            positions exclude it.
+        with_cls_token: Whether a class token goes through the blocks. Windows and decomposed
+            relative positions exclude it.
         pos_embed: How the absolute positions start: 'learned' (normal, std .02), 'sincos_xy' (MAE's
             fixed table), 'sincos_yx' (MMPretrain's and CAE's), None = no absolute positions.
+        cls_pos_embed: Whether ``pos_embed`` has a row for the class token; IcarusWizard/MAE, the
+            CIFAR-10 model, has none.
         freeze_pos_embed: Whether ``pos_embed`` is not trained; by default sine-cosine tables are
             frozen (as in pre-training) and learned ones are not.
         qkv_bias: True, False or 'no-key' (biases of query and value only).
         layer_scale_init: Start of the layer scale; None = no layer scale.
-        rel_pos: Whether blocks have decomposed relative positions, starting at zero.
+        rel_pos: Relative positions, which all start at zero: False; 'decomposed' or True, vectors
+            for rows and for columns in each block (ViTDet); 'table', a number per head and distance
+            in each block (BEiT's and CAE's fine-tuning, MAE's UperNet); 'shared_table', one such
+            table for all global blocks, ``rel_pos_bias`` (BEiT's pre-training), and one for all
+            blocks with windows, ``rel_pos_bias_window`` (both: https://arxiv.org/abs/2111.11429,
+            sec. 2.3). All are interpolated when the map has another size.
         window_size: Side of attention windows, in tokens; 0 = all blocks are global.
         global_blocks: Indices of the blocks that attend over the whole map all the same.
         drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
@@ -91,9 +101,11 @@ class PlainViT(BaseModule):
             'cls' (B, C), the class token; 'avg' (B, C), the mean of the patch tokens behind
             ``fc_norm``, which then replaces ``norm`` (MAE's fine-tuning).
         frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks,
-            and, when k is their number, the final norm too.
+            and, when k is their number, the final norm and shared tables too.
         with_cp: Whether to recompute activations in the backward pass to save memory.
         norm_eps: Epsilon of the layer norms.
+        linear_init: How the linear layers of the blocks start: 'trunc_normal' (std .02, no bias:
+            ViT) or 'torch' (PyTorch's own start).
         init_cfg: ``dict(type='PretrainedViT', checkpoint=...)`` loads a pre-trained encoder.
 
     Raises:
@@ -110,10 +122,11 @@ class PlainViT(BaseModule):
         pretrain_img_size: int | Sequence[int] | None = None,
         with_cls_token: bool = True,
         pos_embed: str | None = 'learned',
+        cls_pos_embed: bool = True,
         freeze_pos_embed: bool | None = None,
         qkv_bias: bool | str = True,
         layer_scale_init: float | None = None,
-        rel_pos: bool = False,
+        rel_pos: bool | str = False,
         window_size: int = 0,
         global_blocks: Sequence[int] = (),
         drop_path_rate: float = 0.0,
@@ -123,6 +136,7 @@ class PlainViT(BaseModule):
         frozen_stages: int = -1,
         with_cp: bool = False,
         norm_eps: float = 1e-6,
+        linear_init: str = 'trunc_normal',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -137,12 +151,16 @@ class PlainViT(BaseModule):
         self.pos_grid = self._grid_of(to_pair(pretrain_img_size or img_size, 'pretrain_img_size'))
         self.with_cls_token = with_cls_token
         self.num_prefix_tokens = int(with_cls_token)
-        self.window_size, self.rel_pos = window_size, rel_pos
+        self.num_prefix_positions = int(with_cls_token and cls_pos_embed)
+        self.window_size = window_size
+        self.rel_pos = 'decomposed' if rel_pos is True else rel_pos
         self.global_blocks = self._block_indices(global_blocks, 'global_blocks')
         self.out_indices = self._block_indices(out_indices, 'out_indices')
         self.out_type, self.frozen_stages, self.with_cp = out_type, frozen_stages, with_cp
         self.norm_eps = norm_eps
         self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate)
+        if linear_init not in LINEAR_INITS:
+            raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
 
         self.patch_embed = PatchEmbed(in_channels, self.embed_dims, self.patch_size)
         self.cls_token = None
@@ -163,12 +181,13 @@ class PlainViT(BaseModule):
             )
             for i in range(self.num_layers)
         )
+        self._add_shared_tables()
         self.norm = self.fc_norm = None
         if out_type == 'avg':
             self.fc_norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
         elif final_norm:
             self.norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
-        self._reset_parameters()
+        self._reset_parameters(linear_init)
         self._freeze()
 
     # ---- construction ----------------------------------------------------------------------
@@ -203,10 +222,12 @@ class PlainViT(BaseModule):
             raise ValueError("out_type='cls' needs with_cls_token=True")
         if self.out_type == 'avg' and self.out_indices != (self.num_layers - 1,):
             raise ValueError(f"out_type='avg' takes the last block only, not {self.out_indices}")
-        if self.with_cls_token and (self.window_size or self.rel_pos):
+        if self.rel_pos not in REL_POS:
+            raise ValueError(f'rel_pos={self.rel_pos!r}: must be True or one of {REL_POS}')
+        if self.with_cls_token and (self.window_size or self.rel_pos == 'decomposed'):
             raise ValueError(
-                'with_cls_token=True excludes window_size and rel_pos: a class token has no place '
-                'on the map; set with_cls_token=False'
+                "with_cls_token=True excludes window_size and rel_pos='decomposed': a class token "
+                'has no place on the map; set with_cls_token=False'
             )
         if self.global_blocks and not self.window_size:
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
@@ -218,28 +239,48 @@ class PlainViT(BaseModule):
             )
 
     def _attention_span(self, index: int) -> dict:
-        """Window and size of the relative-position tables of one block."""
+        """Window and own tables of relative position of one block."""
         window = 0 if index in self.global_blocks else self.window_size
-        size = (window, window) if window else self._grid_of(self.img_size)
-        return dict(window_size=window, rel_pos_size=size if self.rel_pos else None)
+        span = dict(window_size=window, num_prefix_tokens=self.num_prefix_tokens)
+        if self.rel_pos in ('decomposed', 'table'):
+            span.update(rel_pos=self.rel_pos, rel_pos_size=self._attention_grid(window))
+        return span
+
+    def _attention_grid(self, window: int) -> tuple[int, int]:
+        """Rows and columns over which a block attends at ``img_size``."""
+        return (window, window) if window else self._grid_of(self.img_size)
+
+    def _add_shared_tables(self) -> None:
+        """One table for the blocks that attend over the whole map, one for those with windows."""
+        self.rel_pos_bias = self.rel_pos_bias_window = None
+        if self.rel_pos != 'shared_table':
+            return
+        for window in {block.window_size for block in self.blocks}:
+            name = 'rel_pos_bias_window' if window else 'rel_pos_bias'
+            grid = self._attention_grid(window)
+            setattr(self, name, RelPosBias(self.num_heads, grid, self.num_prefix_tokens))
 
     def _add_pos_embed(self, kind: str | None, freeze: bool | None) -> None:
         self.pos_embed = None
         if kind is None:
             return
         if kind == 'learned':
-            length = self.num_prefix_tokens + self.pos_grid[0] * self.pos_grid[1]
+            length = self.num_prefix_positions + self.pos_grid[0] * self.pos_grid[1]
             table = nn.init.trunc_normal_(torch.empty(1, length, self.embed_dims), std=0.02)
         else:
             order = kind.removeprefix('sincos_')
-            table = sincos_pos_embed(self.embed_dims, self.pos_grid, order, self.num_prefix_tokens)
+            table = sincos_pos_embed(
+                self.embed_dims, self.pos_grid, order, self.num_prefix_positions
+            )
         freeze = kind != 'learned' if freeze is None else freeze
         self.pos_embed = nn.Parameter(table, requires_grad=not freeze)
 
-    def _reset_parameters(self) -> None:
+    def _reset_parameters(self, linear_init: str) -> None:
         """Initialise as ViT does: linear layers and the class token normal with std .02."""
         if self.cls_token is not None:
             nn.init.normal_(self.cls_token, std=0.02)
+        if linear_init == 'torch':
+            return
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
@@ -250,8 +291,9 @@ class PlainViT(BaseModule):
         if self.frozen_stages < 0:
             return []
         parts = [self.patch_embed, *self.blocks[: self.frozen_stages]]
-        if self.frozen_stages == self.num_layers and self.norm is not None:
-            parts.append(self.norm)
+        if self.frozen_stages == self.num_layers:
+            behind = (self.norm, self.rel_pos_bias, self.rel_pos_bias_window)
+            parts += [part for part in behind if part is not None]
         return parts
 
     def _freeze(self) -> None:
@@ -280,7 +322,8 @@ class PlainViT(BaseModule):
 
         Returns:
             The depth and the number of depths, ``num_layers + 2``: 0 = embeddings, i + 1 = block i,
-            ``num_layers + 1`` = everything behind the blocks and outside the encoder.
+            ``num_layers + 1`` = everything behind the blocks and outside the encoder, and tables of
+            relative position that blocks share.
         """
         last = self.num_layers + 1
         if not param_name.startswith(prefix):
@@ -302,23 +345,50 @@ class PlainViT(BaseModule):
         """Absolute positions of the patches on a grid, (1, h * w, C), interpolated when needed."""
         if self.pos_embed is None:
             return None
-        table = resize_pos_embed(self.pos_embed, grid, self.pos_grid, self.num_prefix_tokens)
-        return table[:, self.num_prefix_tokens :]
+        table = resize_pos_embed(self.pos_embed, grid, self.pos_grid, self.num_prefix_positions)
+        return table[:, self.num_prefix_positions :]
 
     def prepend_cls(self, x: Tensor) -> Tensor:
         """Put the class token, with its position, before the patch tokens if there is one."""
         if self.cls_token is None:
             return x
         cls = self.cls_token
-        if self.pos_embed is not None:
+        if self.pos_embed is not None and self.num_prefix_positions:
             cls = cls + self.pos_embed[:, :1]
         return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + L, C)
 
-    def run_block(self, block: Block, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+    def shared_bias(self, x: Tensor, grid: tuple[int, int]) -> dict[int, Tensor]:
+        """Attention bias of the shared tables, computed once for all blocks of a forward pass.
+
+        Args:
+            x: Tokens; only their device and dtype count.
+            grid: Rows and columns of the patch tokens.
+
+        Returns:
+            The bias, (1, heads, N, N), by the ``window_size`` of its blocks; 0 = global ones.
+        """
+        device, dtype = x.device.type, x.dtype
+        if torch.is_autocast_enabled(device):  # attention runs in the small dtype
+            dtype = torch.get_autocast_dtype(device)
+        bias = {}
+        if self.rel_pos_bias is not None:
+            bias[0] = self.rel_pos_bias(grid, dtype)
+        if self.rel_pos_bias_window is not None:
+            window = self.window_size
+            bias[window] = self.rel_pos_bias_window((window, window), dtype)
+        return bias
+
+    def run_block(
+        self,
+        block: Block,
+        x: Tensor,
+        grid: tuple[int, int] | None = None,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         """Run one block, recomputing it in the backward pass with ``with_cp``."""
         if self.with_cp and self.training and torch.is_grad_enabled():
-            return checkpoint(block, x, grid, use_reentrant=False)
-        return block(x, grid)
+            return checkpoint(block, x, grid, bias, use_reentrant=False)
+        return block(x, grid, bias)
 
     def _output(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """Shape the tokens of one block as ``out_type`` asks."""
@@ -355,9 +425,10 @@ class PlainViT(BaseModule):
         if positions is not None:
             x = x + positions
         x = self.prepend_cls(x)
+        bias = self.shared_bias(x, grid)
         outputs = []
         for index, block in enumerate(self.blocks[: self.out_indices[-1] + 1]):
-            x = self.run_block(block, x, grid)
+            x = self.run_block(block, x, grid, bias.get(block.window_size))
             if index in self.out_indices:
                 last = index == self.num_layers - 1
                 outputs.append(self._output(self.norm(x) if last and self.norm else x, grid))

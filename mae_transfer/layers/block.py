@@ -20,6 +20,8 @@ class Block(nn.Module):
         norm_eps: Epsilon of the layer norms.
         window_size: Side of the attention windows, in tokens; 0 = attention over all tokens.
         rel_pos_size: Rows and columns of the relative-position tables; None = none.
+        rel_pos: Their form, see :class:`~mae_transfer.layers.attention.Attention`.
+        num_prefix_tokens: 1 if a class token precedes the patches, else 0.
     """
 
     def __init__(
@@ -33,11 +35,15 @@ class Block(nn.Module):
         norm_eps: float = 1e-6,
         window_size: int = 0,
         rel_pos_size: tuple[int, int] | None = None,
+        rel_pos: str = 'decomposed',
+        num_prefix_tokens: int = 0,
     ) -> None:
         super().__init__()
         self.window_size = window_size
         self.norm1 = nn.LayerNorm(embed_dims, eps=norm_eps)
-        self.attn = Attention(embed_dims, num_heads, qkv_bias, rel_pos_size)
+        self.attn = Attention(
+            embed_dims, num_heads, qkv_bias, rel_pos_size, rel_pos, num_prefix_tokens
+        )
         self.ls1 = self._layer_scale(embed_dims, layer_scale_init)
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, int(mlp_ratio * embed_dims))
@@ -48,24 +54,30 @@ class Block(nn.Module):
     def _layer_scale(embed_dims: int, init: float | None) -> nn.Module:
         return nn.Identity() if init is None else LayerScale(embed_dims, init_values=init)
 
-    def _attend_in_windows(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+    def _attend_in_windows(
+        self, x: Tensor, grid: tuple[int, int], bias: Tensor | None = None
+    ) -> Tensor:
         b, n, c = x.shape
         size = self.window_size
         windows, padded = window_partition(x.reshape(b, *grid, c), size)  # (B * windows, s, s, C)
-        windows = self.attn(windows.flatten(1, 2), (size, size)).reshape(windows.shape)
+        windows = self.attn(windows.flatten(1, 2), (size, size), bias).reshape(windows.shape)
         return window_unpartition(windows, padded, grid).reshape(b, n, c)
 
-    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, grid: tuple[int, int] | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         """Transform tokens.
 
         Args:
-            x: Tokens, (B, N, C); without prefix tokens when the block has windows or relative
-                positions.
+            x: Tokens, (B, N, C); without prefix tokens when the block has windows or decomposed
+                relative positions.
             grid: Rows and columns of the patch tokens; windows and relative positions need it.
+            bias: Of a table of relative position that blocks share, (1, heads, N, N), N the tokens
+                of a window in a block with windows.
 
         Returns:
             (B, N, C).
         """
         attend = self._attend_in_windows if self.window_size else self.attn
-        x = x + self.drop_path(self.ls1(attend(self.norm1(x), grid)))
+        x = x + self.drop_path(self.ls1(attend(self.norm1(x), grid, bias)))
         return x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))

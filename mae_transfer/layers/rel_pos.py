@@ -171,6 +171,7 @@ def table_bias(
     table_grid: tuple[int, int],
     grid: tuple[int, int],
     num_prefix_tokens: int = 0,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Attention bias of a table: entry [head, q, k] is that of the distance q - k.
 
@@ -182,23 +183,27 @@ def table_bias(
         table_grid: Rows and columns that ``table`` is made for.
         grid: Rows h and columns w of the tokens; another one than ``table_grid`` is interpolated.
         num_prefix_tokens: 1 if a class token precedes the patches, else 0.
+        dtype: Of the bias, that of the table if not given. Gradients of the table add up in its
+            own.
 
     Returns:
-        (heads, N, N), N = num_prefix_tokens + h * w, to be added to the scaled product of queries
-        and keys.
+        (1, heads, N, N), N = num_prefix_tokens + h * w, to be added to the scaled product of
+        queries and keys.
     """
     h, w = grid
     table = resize_rel_pos_table(table, table_grid, grid, num_prefix_tokens)
     num = (2 * h - 1) * (2 * w - 1)
     maps = table[:num].t().reshape(-1, 2 * h - 1, 2 * w - 1)
-    bias = maps.unfold(1, h, 1).unfold(2, w, 1)  # (heads, h, w, h, w); [.., i, j, k, l] = i+k, j+l
-    bias = bias.flip(3, 4).reshape(-1, h * w, h * w)  # now i - k, j - l
+    # Windows of the table, (heads, h, w, h, w): entry [i, j, k, l] is that of i + k, j + l. The
+    # large copies are made in the small dtype.
+    bias = maps.unfold(1, h, 1).unfold(2, w, 1).to(dtype or table.dtype)
+    bias = bias.flip(3, 4).reshape(1, -1, h * w, h * w)  # now that of i - k, j - l
     if not num_prefix_tokens:
         return bias
-    to_patch, to_cls, itself = table[num:, :, None, None]  # (heads, 1, 1) each
-    left = to_cls.expand(-1, h * w, 1)
-    top = torch.cat([itself, to_patch.expand(-1, 1, h * w)], dim=2)
-    return torch.cat([top, torch.cat([left, bias], dim=2)], dim=1)
+    to_patch, to_cls, itself = table[num:, None, :, None, None].to(bias.dtype)  # (1, heads, 1, 1)
+    left = to_cls.expand(-1, -1, h * w, 1)
+    top = torch.cat([itself, to_patch.expand(-1, -1, 1, h * w)], dim=3)
+    return torch.cat([top, torch.cat([left, bias], dim=3)], dim=2)
 
 
 class RelPosBias(nn.Module):
@@ -218,8 +223,7 @@ class RelPosBias(nn.Module):
         rows = rel_pos_table_rows(grid, num_prefix_tokens)
         self.relative_position_bias_table = nn.Parameter(torch.zeros(rows, num_heads))
 
-    def forward(self, grid: tuple[int, int]) -> Tensor:
-        """Return the bias of the tokens of a grid, (heads, N, N), N with the class token."""
-        return table_bias(
-            self.relative_position_bias_table, self.grid, grid, self.num_prefix_tokens
-        )
+    def forward(self, grid: tuple[int, int], dtype: torch.dtype | None = None) -> Tensor:
+        """Return the bias of the tokens of a grid, (1, heads, N, N), N with the class token."""
+        table = self.relative_position_bias_table
+        return table_bias(table, self.grid, grid, self.num_prefix_tokens, dtype)

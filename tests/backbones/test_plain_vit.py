@@ -6,6 +6,7 @@ from mae_transfer.backbones import PlainViT
 from mae_transfer.backbones.plain_vit import ARCHS
 
 TINY = dict(embed_dims=32, num_layers=2, num_heads=2)
+TABLE = 'relative_position_bias_table'
 
 
 def tiny(**changes) -> PlainViT:
@@ -103,6 +104,195 @@ def test_plain_vit__transposed_image_gives_transposed_map_only_with_transposed_p
     torch.testing.assert_close(vit(x.transpose(2, 3))[0], plain.transpose(2, 3))
 
 
+# ---- relative position
+
+
+@pytest.mark.parametrize('size', [(32, 32), (40, 64), (33, 47), (8, 8)])
+@pytest.mark.parametrize('rel_pos', ['table', 'shared_table'])
+@pytest.mark.parametrize('with_cls', [False, True])
+def test_plain_vit__tables_take_any_size(size, rel_pos, with_cls):
+    vit = randomise(tiny(rel_pos=rel_pos, with_cls_token=with_cls)).eval()
+    (map_,) = vit(torch.randn(2, 3, *size))
+    assert map_.shape == (2, 32, -(-size[0] // 8), -(-size[1] // 8)) and map_.isfinite().all()
+
+
+WINDOWS = dict(with_cls_token=False, window_size=3)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'names'),
+    [
+        (dict(rel_pos='table'), {f'blocks.{i}.attn.{TABLE}': (52, 2) for i in range(2)}),
+        (dict(rel_pos='shared_table'), {f'rel_pos_bias.{TABLE}': (52, 2)}),
+        (
+            dict(WINDOWS, rel_pos='shared_table', global_blocks=[1]),
+            {f'rel_pos_bias.{TABLE}': (49, 2), f'rel_pos_bias_window.{TABLE}': (25, 2)},
+        ),
+        (dict(WINDOWS, rel_pos='shared_table'), {f'rel_pos_bias_window.{TABLE}': (25, 2)}),
+        (
+            dict(WINDOWS, rel_pos='table', global_blocks=[1]),
+            {f'blocks.0.attn.{TABLE}': (25, 2), f'blocks.1.attn.{TABLE}': (49, 2)},
+        ),
+    ],
+)
+def test_plain_vit__tables_have_names_shape_and_depth_of_beit(changes, names):
+    """A table of a block has its depth, a shared one that of the heads; all start at zero."""
+    vit, plain = tiny(**changes), tiny(with_cls_token=changes.get('with_cls_token', True))
+    tables = {k: v for k, v in vit.state_dict().items() if k not in plain.state_dict()}
+    assert {name: tuple(table.shape) for name, table in tables.items()} == names
+    for name, table in tables.items():
+        assert not table.any()
+        expected = int(name.split('.')[1]) + 1 if name.startswith('blocks') else 3
+        assert vit.get_layer_depth('backbone.' + name, 'backbone.') == (expected, 4)
+
+
+@pytest.mark.parametrize('rel_pos', ['decomposed', 'table', 'shared_table'])
+def test_plain_vit__zero_tables_change_nothing(rel_pos):
+    """A map of 5 x 7 patches in windows of 3, and a global block."""
+    vit, plain = (
+        tiny(rel_pos=rel_pos, **WINDOWS, global_blocks=[1]),
+        tiny(**WINDOWS, global_blocks=[1]),
+    )
+    plain.load_state_dict({k: v for k, v in vit.state_dict().items() if 'rel' not in k})
+    x = torch.randn(2, 3, 40, 56)
+    torch.testing.assert_close(vit(x)[0], plain(x)[0])
+
+
+@pytest.mark.parametrize('changes', [{}, dict(WINDOWS, global_blocks=[1, 3])])
+def test_plain_vit__shared_tables_equal_the_same_table_in_each_block(changes):
+    """At a size that needs interpolation; their gradient is the sum of those of the blocks."""
+    changes = dict(changes, arch=dict(TINY, num_layers=4))
+    shared = randomise(tiny(rel_pos='shared_table', **changes))
+    own = tiny(rel_pos='table', **changes)
+    state = {k: v for k, v in shared.state_dict().items() if not k.startswith('rel_pos')}
+    tables, users = {}, {}
+    for i, block in enumerate(own.blocks):
+        name = 'rel_pos_bias_window' if block.window_size else 'rel_pos_bias'
+        tables[name] = getattr(getattr(shared, name), TABLE)
+        users.setdefault(name, []).append(block)
+        state[f'blocks.{i}.attn.{TABLE}'] = tables[name]
+    own.load_state_dict(state)
+    x = torch.randn(2, 3, 40, 56)
+    outputs = [vit(x)[0] for vit in (shared, own)]
+    torch.testing.assert_close(*outputs)
+    for output in outputs:
+        output.square().mean().backward()
+    for name, table in tables.items():
+        total = sum(getattr(block.attn, TABLE).grad for block in users[name])
+        torch.testing.assert_close(table.grad, total, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('rel_pos', ['decomposed', 'table', 'shared_table'])
+def test_plain_vit__transposed_image_gives_transposed_map_with_transposed_tables(rel_pos):
+    """No absolute positions and H != W: only the tables know rows from columns."""
+    changes = dict(arch=TINY, patch_size=1, pos_embed=None, with_cls_token=False, rel_pos=rel_pos)
+    vit = randomise(PlainViT(img_size=(3, 4), **changes)).double()
+    turned = PlainViT(img_size=(4, 3), **changes).double()
+    state = {}
+    for name, value in vit.state_dict().items():
+        if name.endswith(TABLE):
+            value = value.reshape(5, 7, 2).transpose(0, 1).reshape(35, 2)
+        if name.endswith(('rel_pos_h', 'rel_pos_w')):
+            name = name[:-1] + {'h': 'w', 'w': 'h'}[name[-1]]
+        state[name] = value
+    turned.load_state_dict(state)
+    x = torch.randn(2, 3, 3, 4, dtype=torch.double)
+    torch.testing.assert_close(turned(x.transpose(2, 3))[0], vit(x)[0].transpose(2, 3))
+
+
+@pytest.mark.parametrize('name', ['MAE', 'BEiT'])
+def test_plain_vit__tables_equal_mmsegmentation(name):
+    from mmseg.models import backbones
+
+    theirs = getattr(backbones, name)(
+        img_size=(48, 48),
+        patch_size=16,
+        embed_dims=32,
+        num_layers=3,
+        num_heads=2,
+        out_indices=(0, 2),
+        init_values=0.5,
+        norm_cfg=dict(type='LN', eps=1e-6),
+    )
+    randomise(theirs).eval()
+    ours = PlainViT(
+        dict(embed_dims=32, num_layers=3, num_heads=2),
+        48,
+        pos_embed='learned' if name == 'MAE' else None,
+        qkv_bias=True if name == 'MAE' else 'no-key',
+        rel_pos='table',
+        layer_scale_init=1.0,
+        out_indices=(0, 2),
+        final_norm=False,
+    ).eval()
+    renames = {
+        'patch_embed.projection': 'patch_embed.proj',
+        'layers.': 'blocks.',
+        '.ln': '.norm',
+        'ffn.blocks.0.0': 'mlp.fc1',
+        'ffn.blocks.1': 'mlp.fc2',
+        'gamma_1': 'ls1.gamma',
+        'gamma_2': 'ls2.gamma',
+    }
+    state = {}
+    for key, value in theirs.state_dict().items():
+        for old, new in renames.items():
+            key = key.replace(old, new)
+        if not key.endswith('relative_position_index'):
+            state[key] = value
+    ours.load_state_dict(state)
+    x = torch.randn(2, 3, 48, 48)
+    for got, wanted in zip(ours(x), theirs(x), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_plain_vit__tables_at_1024_pixels():
+    """Windows of 14 on 64 x 64 patches; global blocks see all of them."""
+    with torch.device('meta'):
+        vit = PlainViT(
+            'base',
+            1024,
+            pretrain_img_size=224,
+            with_cls_token=False,
+            window_size=14,
+            global_blocks=(2, 5, 8, 11),
+            rel_pos='shared_table',
+        )
+    assert getattr(vit.rel_pos_bias_window, TABLE).shape == (27 * 27, 12)
+    assert getattr(vit.rel_pos_bias, TABLE).shape == (127 * 127, 12)
+
+
+@pytest.mark.parametrize('rel_pos', ['decomposed', 'table', 'shared_table'])
+def test_plain_vit__windows_of_14_on_64_patches_equal_padded_ones(rel_pos):
+    """A map of 70 x 70 whose last rows and columns are zero behind the first norm: one block."""
+    vit = randomise(
+        tiny(
+            arch=dict(TINY, num_layers=1),
+            img_size=64,
+            patch_size=1,
+            pos_embed=None,
+            with_cls_token=False,
+            window_size=14,
+            rel_pos=rel_pos,
+            final_norm=False,
+        )
+    ).eval()
+    tokens = vit.patch_embed(torch.randn(1, 3, 64, 64)).flatten(2).transpose(1, 2)
+    (block,) = vit.blocks
+    normed = block.norm1(tokens).reshape(1, 64, 64, 32)
+    padded = torch.nn.functional.pad(normed, (0, 0, 0, 6, 0, 6))
+    bias = vit.shared_bias(tokens, (64, 64)).get(14)
+    attended = torch.zeros(1, 70, 70, 32)
+    for top in range(0, 70, 14):
+        for left in range(0, 70, 14):
+            window = padded[:, top : top + 14, left : left + 14].reshape(1, 196, 32)
+            seen = block.attn(window, (14, 14), bias).reshape(1, 14, 14, 32)
+            attended[:, top : top + 14, left : left + 14] = seen
+    expected = tokens + attended[:, :64, :64].reshape(1, 4096, 32)
+    expected = expected + block.mlp(block.norm2(expected))
+    torch.testing.assert_close(block(tokens, (64, 64), bias), expected)
+
+
 def test_plain_vit__smaller_stored_grid_is_interpolated_in_each_forward():
     vit = randomise(tiny(img_size=64, pretrain_img_size=32)).eval()
     assert vit.pos_embed.shape == (1, 17, 32) and vit.pos_grid == (4, 4)
@@ -114,11 +304,12 @@ def test_plain_vit__smaller_stored_grid_is_interpolated_in_each_forward():
     torch.testing.assert_close(vit(x)[0], large(x)[0])
 
 
-def test_plain_vit__recomputed_activations_give_the_same_gradients():
+@pytest.mark.parametrize('rel_pos', ['decomposed', 'table', 'shared_table'])
+def test_plain_vit__recomputed_activations_give_the_same_gradients(rel_pos):
     gradients = []
     for with_cp in (False, True):
         torch.manual_seed(0)
-        vit = tiny(with_cp=with_cp, with_cls_token=False, window_size=2, rel_pos=True)
+        vit = tiny(with_cp=with_cp, with_cls_token=False, window_size=2, rel_pos=rel_pos)
         vit(torch.ones(1, 3, 32, 40))[0].square().sum().backward()
         gradients.append({n: p.grad for n, p in vit.named_parameters()})
     assert gradients[0].keys() == gradients[1].keys()
@@ -126,8 +317,9 @@ def test_plain_vit__recomputed_activations_give_the_same_gradients():
         torch.testing.assert_close(gradient, gradients[1][name])
 
 
-def test_plain_vit__every_parameter_learns():
-    vit = randomise(tiny(layer_scale_init=0.1, qkv_bias='no-key', final_norm=True))
+@pytest.mark.parametrize('rel_pos', [False, 'table', 'shared_table'])
+def test_plain_vit__every_parameter_learns(rel_pos):
+    vit = randomise(tiny(layer_scale_init=0.1, qkv_bias='no-key', rel_pos=rel_pos))
     vit(torch.randn(2, 3, 32, 32))[0].square().sum().backward()
     for name, parameter in vit.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
@@ -144,11 +336,11 @@ def test_plain_vit__stochastic_depth_grows_linearly():
     'stages, frozen_blocks, norm', [(-1, 0, 0), (0, 0, 0), (1, 1, 0), (2, 2, 1)]
 )
 def test_plain_vit__frozen_stages(stages, frozen_blocks, norm):
-    vit = tiny(frozen_stages=stages, drop_path_rate=0.5).train()
+    vit = tiny(frozen_stages=stages, drop_path_rate=0.5, rel_pos='shared_table').train()
     for name, parameter in vit.named_parameters():
         depth, _ = vit.get_layer_depth(name)
         frozen = depth <= frozen_blocks if stages >= 0 else False
-        if name.startswith('norm.'):
+        if name.startswith(('norm.', 'rel_pos_bias.')):
             frozen = bool(norm)
         assert parameter.requires_grad is not frozen, name
     assert [block.training for block in vit.blocks] == [i >= stages for i in range(2)]
@@ -195,6 +387,8 @@ def test_plain_vit__final_norm_applies_to_the_last_block_only():
         (dict(out_type='avg', out_indices=(0, 1)), "out_type='avg'"),
         (dict(window_size=4), 'with_cls_token=False'),
         (dict(rel_pos=True), 'with_cls_token=False'),
+        (dict(rel_pos='tables'), "rel_pos='tables'"),
+        (dict(rel_pos='shared_table', window_size=2), 'with_cls_token=False'),
         (dict(with_cls_token=False, global_blocks=[1]), 'window_size > 0'),
         (dict(out_indices=(0, 2)), 'blocks 0 to 1'),
         (dict(out_indices=(1, 0)), 'ascend'),

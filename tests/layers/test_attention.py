@@ -2,11 +2,12 @@ import pytest
 import torch
 from timm.models.vision_transformer import Attention as TimmAttention
 
-from mae_transfer.layers.attention import Attention
+from mae_transfer.layers.attention import REL_POS, Attention
 from mae_transfer.layers.block import Block
-from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos
+from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos, resize_rel_pos_table
 from mae_transfer.layers.window import window_partition, window_unpartition
 from tests.references.attention import naive_relative_attention, naive_window_attention
+from tests.references.rel_pos_table import naive_table_attention
 
 
 def randomise(module: torch.nn.Module) -> torch.nn.Module:
@@ -40,13 +41,38 @@ def test_attention__relative_position_equals_naive():
     torch.testing.assert_close(attn(x, (3, 4)), naive_relative_attention(attn, x, (3, 4)))
 
 
-def test_attention__zero_tables_equal_no_tables():
-    with_tables, without = Attention(16, 2, rel_pos_size=(3, 4)), Attention(16, 2)
-    without.load_state_dict(
-        {k: v for k, v in with_tables.state_dict().items() if 'rel_pos' not in k}
+@pytest.mark.parametrize('with_cls', [False, True])
+def test_attention__table_equals_naive(with_cls):
+    attn = randomise(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
+    x = torch.randn(2, 12 + with_cls, 16)
+    expected = naive_table_attention(
+        attn, x, (3, 4), attn.relative_position_bias_table.detach(), with_cls
     )
+    torch.testing.assert_close(attn(x, (3, 4)), expected)
+
+
+@pytest.mark.parametrize('with_cls', [False, True])
+def test_attention__table_of_another_grid_is_resized(with_cls):
+    attn = randomise(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
+    x = torch.randn(2, 30 + with_cls, 16)
+    table = attn.relative_position_bias_table.detach()
+    table = resize_rel_pos_table(table, (3, 4), (6, 5), int(with_cls))
+    expected = naive_table_attention(attn, x, (6, 5), table, with_cls)
+    torch.testing.assert_close(attn(x, (6, 5)), expected)
+
+
+@pytest.mark.parametrize('rel_pos', REL_POS)
+def test_attention__zero_tables_equal_no_tables(rel_pos):
+    with_tables, without = Attention(16, 2, True, (3, 4), rel_pos), Attention(16, 2)
+    without.load_state_dict({k: v for k, v in with_tables.state_dict().items() if 'rel' not in k})
     x = torch.randn(2, 12, 16)
     torch.testing.assert_close(with_tables(x, (3, 4)), without(x))
+
+
+def test_attention__index_of_pairs_is_not_stored():
+    """BEiT's files hold it; a buffer of ours would tie each file to one image size."""
+    attn = Attention(16, 2, True, (3, 4), 'table')
+    assert set(attn.state_dict()) == {name for name, _ in attn.named_parameters()}
 
 
 def test_block__windows_with_relative_position_equal_naive():
@@ -85,7 +111,12 @@ def test_resize_rel_pos__a_straight_line_stays_straight():
 
 @pytest.mark.parametrize(
     'arguments, match',
-    [((30, 4), 'num_heads=4 must divide embed_dims=30'), ((32, 4, 'key'), "qkv_bias='key'")],
+    [
+        ((30, 4), 'num_heads=4 must divide embed_dims=30'),
+        ((32, 4, 'key'), "qkv_bias='key'"),
+        ((32, 4, True, (2, 2), 'beit'), "rel_pos='beit'"),
+        ((32, 4, True, (2, 2), 'decomposed', 1), 'no class token'),
+    ],
 )
 def test_attention__rejects(arguments, match):
     with pytest.raises(ValueError, match=match):
