@@ -44,12 +44,12 @@ def load_pretrained(
     """
     file = read_checkpoint(checkpoint)
     found = encoder_tensors(file)
-    account = LoadAccount(str(file.path), found.layout, unused=dict(found.others))
+    account = LoadAccount(str(file.path), found.layout.name, unused=dict(found.others))
     pos_grid = None if pos_grid is None else tuple(pos_grid)
     try:
         tensors = fit_encoder(vit, found.tensors, account, file.metadata, pos_grid, fc_norm)
     except ValueError as error:
-        raise ValueError(f'{file.path} ({found.layout} file) does not fit: {error}') from error
+        raise ValueError(f'{file.path} ({found.layout.name} file) does not fit: {error}') from error
     kept, foreign = vit.load_state_dict(tensors, strict=False)
     assert not foreign and set(kept) == {name for names in account.fresh.values() for name in names}
     return account

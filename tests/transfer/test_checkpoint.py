@@ -43,7 +43,7 @@ def trained_tensors(vit):
         (fair_encoder, 'FAIR MAE encoder', {}),
         (fair_full, 'FAIR MAE full', {'decoder': 20}),
         (dict, 'timm ViT', {}),
-        (own_checkpoint, 'mae_transfer', {'neck': 1, 'head': 1}),
+        (own_checkpoint, 'mae_transfer without metadata', {'neck': 1, 'head': 1}),
     ],
 )
 def test_load_pretrained__layouts(save, write, layout, others):

@@ -1,0 +1,74 @@
+"""Where query, key and value lie: one fused tensor, three tensors, and their biases.
+
+Every function takes tensors by PlainViT's names and returns a new dict; each has its inverse. Rows
+of a fused tensor are query, key, value, and per head contiguous inside each.
+"""
+
+import re
+
+import torch
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+
+SEPARATE = re.compile(r'(.*\.attn\.)([qkv])\.(weight|bias)')
+FUSED = re.compile(r'(.*\.attn\.)qkv\.(weight|bias)')
+
+
+def join_qkv(tensors: Tensors) -> Tensors:
+    """Join ``attn.q``, ``attn.k`` and ``attn.v`` (Hugging Face) to ``attn.qkv``.
+
+    A group of which a part is missing stays as it is, so that the missing part can be named.
+    """
+    joined = {}
+    for name, tensor in tensors.items():
+        found = SEPARATE.fullmatch(name)
+        parts = [f'{found[1]}{part}.{found[3]}' for part in 'qkv'] if found else []
+        if not found or not all(part in tensors for part in parts):
+            joined[name] = tensor
+        elif found[2] == 'q':
+            joined[f'{found[1]}qkv.{found[3]}'] = torch.cat([tensors[part] for part in parts])
+    return joined
+
+
+def split_qkv(tensors: Tensors) -> Tensors:
+    """Split ``attn.qkv`` to ``attn.q``, ``attn.k`` and ``attn.v``; inverse of :func:`join_qkv`."""
+    split = {}
+    for name, tensor in tensors.items():
+        found = FUSED.fullmatch(name)
+        if found is None:
+            split[name] = tensor
+            continue
+        for part, rows in zip('qkv', tensor.chunk(3), strict=True):
+            split[f'{found[1]}{part}.{found[2]}'] = rows.clone()
+    return split
+
+
+def join_qv_bias(tensors: Tensors) -> Tensors:
+    """Join ``attn.q_bias`` and ``attn.v_bias`` (BEiT, CAE) to ``attn.qkv.bias``, zero for keys."""
+    joined = {}
+    for name, tensor in tensors.items():
+        stem, _, part = name.rpartition('.')
+        if part == 'q_bias' and f'{stem}.v_bias' in tensors:
+            value = tensors[f'{stem}.v_bias']
+            joined[f'{stem}.qkv.bias'] = torch.cat([tensor, torch.zeros_like(tensor), value])
+        elif part != 'v_bias' or f'{stem}.q_bias' not in tensors:
+            joined[name] = tensor
+    return joined
+
+
+def split_qv_bias(tensors: Tensors) -> Tensors:
+    """Split ``attn.qkv.bias`` to ``attn.q_bias`` and ``attn.v_bias``, and drop the part of keys.
+
+    That is exact: a bias of the keys adds the same to all logits of a query, which softmax does not
+    feel, with relative positions or without.
+    """
+    split = {}
+    for name, tensor in tensors.items():
+        if name.endswith('.attn.qkv.bias'):
+            stem = name.removesuffix('qkv.bias')
+            query, _, value = tensor.chunk(3)
+            split |= {f'{stem}q_bias': query.clone(), f'{stem}v_bias': value.clone()}
+        else:
+            split[name] = tensor
+    return split
