@@ -7,23 +7,29 @@ registered with that framework, in their own file, because importing it takes se
 """
 
 from mmengine.registry import (
+    DATASETS,
     HOOKS,
     LOOPS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
     OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TASK_UTILS,
     TRANSFORMS,
     WEIGHT_INITIALIZERS,
 )
 
 __all__ = [
+    'DATASETS',
     'HOOKS',
     'LOOPS',
     'MODELS',
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
+    'PARAM_SCHEDULERS',
+    'TASK_UTILS',
     'TRANSFORMS',
     'WEIGHT_INITIALIZERS',
 ]

@@ -11,7 +11,6 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from mae_transfer.masking.random_mask import random_mask
 from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.registry import HOOKS
 
@@ -55,13 +54,12 @@ class ReconstructionHook(Hook):
         model = _bare_model(runner)
         batch = runner.train_dataloader.collate_fn(samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
-        patches = (
-            self._inputs.shape[-2] * self._inputs.shape[-1] // np.prod(model.backbone.patch_size)
-        )
-        ids_keep, _, ids_restore = random_mask(
+        if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
+            self._inputs = self._inputs[0]
+        p, q = model.backbone.patch_size
+        ids_keep, _, ids_restore = model.masking(
             len(self._inputs),
-            int(patches),
-            model.mask_ratio,
+            (self._inputs.shape[-2] // p, self._inputs.shape[-1] // q),
             generator=torch.Generator().manual_seed(0),
         )
         mask = mask_from_restore(ids_restore, ids_keep.shape[1])

@@ -3,6 +3,15 @@
 from mae_transfer.pretrain.losses import MaskedPatchLoss
 from mae_transfer.pretrain.mae import MaskedAutoencoder
 from mae_transfer.pretrain.mae_decoder import MAEDecoder
+from mae_transfer.pretrain.mask_sampler import BlockMasking, GridMasking, RandomMasking
 from mae_transfer.pretrain.pixel_target import PixelTarget
 
-__all__ = ['MAEDecoder', 'MaskedAutoencoder', 'MaskedPatchLoss', 'PixelTarget']
+__all__ = [
+    'BlockMasking',
+    'GridMasking',
+    'MAEDecoder',
+    'MaskedAutoencoder',
+    'MaskedPatchLoss',
+    'PixelTarget',
+    'RandomMasking',
+]

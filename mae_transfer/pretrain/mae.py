@@ -2,13 +2,12 @@
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import MODELS, TASK_UTILS
 from torch import Tensor, nn
 
 from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
-from mae_transfer.masking.random_mask import random_mask
 from mae_transfer.masking.token_index import mask_from_restore, split_by_mask
-from mae_transfer.pretrain.masked_encoder import encode_visible
+from mae_transfer.pretrain.masked_encoder import encode_all, encode_visible
 
 
 @MODELS.register_module()
@@ -19,10 +18,15 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
     Args:
         backbone: The encoder, a ``PlainViT`` with class token, final norm and global attention.
-        neck: The decoder, ``MAEDecoder``.
-        head: The loss, ``MaskedPatchLoss``.
-        target_generator: Images -> targets, ``PixelTarget``.
+        neck: The decoder, ``MAEDecoder``; its ``out_dims`` are those of the target.
+        head: The loss, ``MaskedPatchLoss``, or a module with ``loss(pred, target, mask)``.
+        target_generator: Images (B, C, H, W) -> one target per patch, (B, L, ...): ``PixelTarget``,
+            ``PCATarget``, ``HOGTarget`` or another module. :meth:`reconstruct` asks its
+            ``to_images(pred, images)``.
         mask_ratio: Share of hidden patches, in (0, 1).
+        masking: How they are chosen: ``RandomMasking``, ``BlockMasking`` or ``GridMasking``.
+        encoder_mask_token: Whether the encoder sees a mask token in each hidden place (an ablation
+            of the paper, table 1c: slower and worse) instead of visible patches alone.
         data_preprocessor: MMPretrain's ``SelfSupDataPreprocessor`` by default.
         init_cfg: Initialisation; see MMEngine.
 
@@ -37,6 +41,8 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         head: dict,
         target_generator: dict,
         mask_ratio: float = 0.75,
+        masking: dict | None = None,
+        encoder_mask_token: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -48,8 +54,14 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        self.mask_ratio = mask_ratio
+        if 'mask_ratio' in (masking or ()):
+            raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
+        masking = masking or dict(type='RandomMasking')
+        self.masking = TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
         encoder = self.backbone
+        self.mask_token = None
+        if encoder_mask_token:
+            self.mask_token = nn.Parameter(torch.zeros(1, 1, encoder.embed_dims))
         if (
             encoder.window_size
             or encoder.rel_pos
@@ -68,23 +80,22 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         zero bias; class and mask token are normal with std .02; the bias of the patch projection
         keeps PyTorch's start.
         """
-        for module in self.modules():
+        for module in [*self.backbone.modules(), *self.neck.modules()]:
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.xavier_uniform_(self.backbone.patch_embed.proj.weight.data.flatten(1))
-        nn.init.normal_(self.backbone.cls_token, std=0.02)
-        nn.init.normal_(self.neck.mask_token, std=0.02)
+        for token in (self.backbone.cls_token, self.neck.mask_token, self.mask_token):
+            if token is not None:
+                nn.init.normal_(token, std=0.02)
         super().init_weights()
 
     def _indices(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Visible indices, ranks and mask: the given mask, or a random one."""
+        """Visible indices, ranks and mask: the given mask, or one drawn for each image."""
         h, w = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
         if mask is None:
-            ids_keep, _, ids_restore = random_mask(
-                len(inputs), h * w, self.mask_ratio, inputs.device
-            )
+            ids_keep, _, ids_restore = self.masking(len(inputs), (h, w), inputs.device)
             return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
         if mask.shape != (len(inputs), h * w):
             raise ValueError(
@@ -99,29 +110,39 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
         Args:
             inputs: (B, C, H, W), H and W multiples of the patch size.
-            mask: (B, L), True or 1 = hidden, the same number in each image; random if not given.
+            mask: (B, L), True or 1 = hidden, the same number in each image; drawn if not given.
 
         Returns:
             Predictions (B, L, D) in the space of the target, and the mask (B, L), bool.
         """
         ids_keep, ids_restore, mask = self._indices(inputs, mask)
-        latent = encode_visible(self.backbone, inputs, ids_keep)  # (B, 1 + L_keep, C)
         grid = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
+        if self.mask_token is None:
+            latent = encode_visible(self.backbone, inputs, ids_keep)  # (B, 1 + L_keep, C)
+        else:  # nothing is left for the decoder to restore
+            latent = encode_all(self.backbone, inputs, mask, self.mask_token)  # (B, 1 + L, C)
+            ids_restore = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
         return self.neck(latent, ids_restore, grid), mask  # (B, L, D), (B, L)
 
     def loss(
-        self, inputs: Tensor, data_samples: list | None = None, mask: Tensor | None = None
+        self,
+        inputs: Tensor | list[Tensor],
+        data_samples: list | None = None,
+        mask: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the reconstruction loss over hidden patches.
 
         Args:
-            inputs: Preprocessed images, (B, C, H, W).
+            inputs: Preprocessed images, (B, C, H, W); or, with repeated sampling, a list of K such
+                batches, K crops of each picture, which are trained as one batch of K * B.
             data_samples: Not needed: there are no labels.
             mask: See :meth:`predict_patches`.
 
         Returns:
             ``{'loss': scalar}``.
         """
+        if not isinstance(inputs, Tensor):
+            inputs = torch.cat(list(inputs))  # (K * B, C, H, W)
         pred, mask = self.predict_patches(inputs, mask)
         return {'loss': self.head.loss(pred, self.target_generator(inputs), mask)}
 

@@ -1,5 +1,6 @@
-"""Encoding of visible patches only: second step of pre-training, after masking."""
+"""Encoding of a masked image: second step of pre-training, after masking."""
 
+import torch
 from torch import Tensor
 
 from mae_transfer.backbones import PlainViT
@@ -22,7 +23,32 @@ def encode_visible(encoder: PlainViT, images: Tensor, ids_keep: Tensor) -> Tenso
     positions = encoder.patch_positions(check_divisible(*images.shape[-2:], encoder.patch_size))
     if positions is not None:
         x = x + keep_tokens(positions.expand(len(x), -1, -1), ids_keep)
-    x = encoder.prepend_cls(x)  # (B, num_prefix_tokens + L_keep, C)
+    return _run_blocks(encoder, x)
+
+
+def encode_all(encoder: PlainViT, images: Tensor, mask: Tensor, mask_token: Tensor) -> Tensor:
+    """Encode every place, a mask token in place of each hidden patch (BEiT; MAE's table 1c).
+
+    Args:
+        encoder: Global attention in all blocks.
+        images: (B, in_channels, H, W), H and W multiples of the patch size.
+        mask: (B, L), True = hidden.
+        mask_token: (1, 1, C); it stands before the positions are added.
+
+    Returns:
+        Tokens behind the final norm, in the order of the grid, (B, num_prefix_tokens + L, C).
+    """
+    x = encoder.patch_embed(images).flatten(2).transpose(1, 2)  # (B, L, C)
+    x = torch.where(mask.unsqueeze(-1), mask_token.to(x.dtype), x)
+    positions = encoder.patch_positions(check_divisible(*images.shape[-2:], encoder.patch_size))
+    if positions is not None:
+        x = x + positions
+    return _run_blocks(encoder, x)
+
+
+def _run_blocks(encoder: PlainViT, x: Tensor) -> Tensor:
+    """Class token, blocks and final norm; (B, N, C) -> (B, num_prefix_tokens + N, C)."""
+    x = encoder.prepend_cls(x)
     for block in encoder.blocks:
         x = encoder.run_block(block, x)
     return encoder.norm(x)

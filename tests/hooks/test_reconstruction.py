@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from mae_transfer.hooks.reconstruction import ReconstructionHook, reconstruction_grid
+from mae_transfer.pretrain import RandomMasking
 
 
 class Painter(torch.nn.Module):
     """Stands for a masked autoencoder whose prediction is a constant."""
 
-    mask_ratio = 0.75
+    masking = RandomMasking(0.75)
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,102 @@
+"""Which patches a pre-training model hides: the samplers that a config's ``masking`` names."""
+
+import torch
+from torch import Tensor
+
+from mae_transfer.masking.block_mask import block_mask
+from mae_transfer.masking.grid_mask import grid_mask
+from mae_transfer.masking.random_mask import count_kept, random_mask
+from mae_transfer.masking.token_index import split_by_mask
+from mae_transfer.registry import TASK_UTILS
+
+Indices = tuple[Tensor, Tensor, Tensor]
+
+
+@TASK_UTILS.register_module()
+class RandomMasking:
+    """Uniformly random patches, MAE's default (He et al. 2021, section 3).
+
+    All samplers are called alike and return ``ids_keep``, ``ids_mask`` and ``ids_restore``, see
+    :func:`~mae_transfer.masking.random_mask.random_mask`; each image hides the same number.
+
+    Args:
+        mask_ratio: Share of hidden patches, in (0, 1).
+    """
+
+    def __init__(self, mask_ratio: float = 0.75) -> None:
+        self.mask_ratio = mask_ratio
+
+    def __call__(
+        self,
+        batch_size: int,
+        grid: tuple[int, int],
+        device: torch.device | str = 'cpu',
+        generator: torch.Generator | None = None,
+    ) -> Indices:
+        """Draw the masks of a batch of images with ``grid`` rows and columns of patches."""
+        return random_mask(batch_size, grid[0] * grid[1], self.mask_ratio, device, generator)
+
+
+@TASK_UTILS.register_module()
+class BlockMasking(RandomMasking):
+    """Rectangles of patches, as BEiT and CAE hide them; MAE's ablation (section 4.1, table 1f).
+
+    Args:
+        mask_ratio: Share of hidden patches, in (0, 1); met exactly, counted as for random masks.
+        min_block: Smallest area of a block, in patches.
+        max_block: Largest area of a block, in patches; no limit when not given.
+        min_aspect: Smallest ratio of height to width, in (0, 1]; the largest is its inverse.
+    """
+
+    def __init__(
+        self,
+        mask_ratio: float = 0.75,
+        min_block: int = 16,
+        max_block: int | None = None,
+        min_aspect: float = 0.3,
+    ) -> None:
+        super().__init__(mask_ratio)
+        self.blocks = dict(min_block=min_block, max_block=max_block, min_aspect=min_aspect)
+
+    def __call__(
+        self,
+        batch_size: int,
+        grid: tuple[int, int],
+        device: torch.device | str = 'cpu',
+        generator: torch.Generator | None = None,
+    ) -> Indices:
+        """Draw the masks of a batch; see :class:`RandomMasking`."""
+        num_patches = grid[0] * grid[1]
+        num_masked = num_patches - count_kept(num_patches, self.mask_ratio)
+        options = dict(self.blocks, device=device, generator=generator)
+        return split_by_mask(block_mask(batch_size, grid, num_masked, **options))
+
+
+@TASK_UTILS.register_module()
+class GridMasking(RandomMasking):
+    """Three of every four patches in a regular grid; MAE's ablation (section 4.1, table 1f).
+
+    Args:
+        mask_ratio: 0.75; a grid has no other.
+
+    Raises:
+        ValueError: If ``mask_ratio`` is another.
+    """
+
+    def __init__(self, mask_ratio: float = 0.75) -> None:
+        if mask_ratio != 0.75:
+            raise ValueError(
+                f'mask_ratio={mask_ratio}: GridMasking hides three of every four patches, 0.75; '
+                'use RandomMasking or BlockMasking for other ratios'
+            )
+        super().__init__(mask_ratio)
+
+    def __call__(
+        self,
+        batch_size: int,
+        grid: tuple[int, int],
+        device: torch.device | str = 'cpu',
+        generator: torch.Generator | None = None,
+    ) -> Indices:
+        """Return the same mask for each image; ``generator`` is not asked."""
+        return split_by_mask(grid_mask(batch_size, grid, device))
