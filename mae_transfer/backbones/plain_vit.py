@@ -102,6 +102,11 @@ class PlainViT(BaseModule):
             ``fc_norm``, which then replaces ``norm`` (MAE's fine-tuning).
         frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks,
             and, when k is their number, the final norm and shared tables too.
+        trainable_blocks: The same, counted from the end as in partial fine-tuning (He et al. 2021,
+            https://arxiv.org/abs/2111.06377, fig. 9): the last k blocks are trained, k = 0 is a
+            linear probe, None leaves it to ``frozen_stages``. In steps of .5: the half is the MLP
+            branch (norm, MLP and layer scale) of one more block, whose attention stays frozen.
+            ``fc_norm`` is trained whatever k.
         with_cp: Whether to recompute activations in the backward pass to save memory.
         norm_eps: Epsilon of the layer norms.
         linear_init: How the linear layers of the blocks start: 'trunc_normal' (std .02, no bias:
@@ -134,6 +139,7 @@ class PlainViT(BaseModule):
         final_norm: bool = True,
         out_type: str = 'featmap',
         frozen_stages: int = -1,
+        trainable_blocks: float | None = None,
         with_cp: bool = False,
         norm_eps: float = 1e-6,
         linear_init: str = 'trunc_normal',
@@ -156,7 +162,8 @@ class PlainViT(BaseModule):
         self.rel_pos = 'decomposed' if rel_pos is True else rel_pos
         self.global_blocks = self._block_indices(global_blocks, 'global_blocks')
         self.out_indices = self._block_indices(out_indices, 'out_indices')
-        self.out_type, self.frozen_stages, self.with_cp = out_type, frozen_stages, with_cp
+        self.out_type, self.with_cp = out_type, with_cp
+        self.frozen_blocks = self._count_frozen(frozen_stages, trainable_blocks)
         self.norm_eps = norm_eps
         self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate)
         if linear_init not in LINEAR_INITS:
@@ -233,10 +240,23 @@ class PlainViT(BaseModule):
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
         if not 0 <= drop_path_rate < 1:
             raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
-        if not -1 <= self.frozen_stages <= self.num_layers:
+
+    def _count_frozen(self, frozen_stages: int, trainable_blocks: float | None) -> float:
+        """Count the frozen blocks from the front, in halves; -1 = not even the embeddings."""
+        if not -1 <= frozen_stages <= self.num_layers or frozen_stages % 1:
+            raise ValueError(f'frozen_stages={frozen_stages}: must be in [-1, {self.num_layers}]')
+        if trainable_blocks is None:
+            return frozen_stages
+        if frozen_stages != -1:
             raise ValueError(
-                f'frozen_stages={self.frozen_stages}: must be in [-1, {self.num_layers}]'
+                f'frozen_stages={frozen_stages} and trainable_blocks={trainable_blocks} say the '
+                'same from both ends: give one of them'
             )
+        if not 0 <= trainable_blocks <= self.num_layers or trainable_blocks % 0.5:
+            raise ValueError(
+                f'trainable_blocks={trainable_blocks}: must be 0, 0.5, 1, ... {self.num_layers}'
+            )
+        return self.num_layers - trainable_blocks
 
     def _attention_span(self, index: int) -> dict:
         """Window and own tables of relative position of one block."""
@@ -288,10 +308,13 @@ class PlainViT(BaseModule):
                     nn.init.zeros_(module.bias)
 
     def _frozen_parts(self) -> list[nn.Module]:
-        if self.frozen_stages < 0:
+        if self.frozen_blocks < 0:
             return []
-        parts = [self.patch_embed, *self.blocks[: self.frozen_stages]]
-        if self.frozen_stages == self.num_layers:
+        whole = int(self.frozen_blocks)
+        parts = [self.patch_embed, *self.blocks[:whole]]
+        if self.frozen_blocks > whole:
+            parts += self.blocks[whole].attention_branch()
+        if self.frozen_blocks == self.num_layers:
             behind = (self.norm, self.rel_pos_bias, self.rel_pos_bias_window)
             parts += [part for part in behind if part is not None]
         return parts
@@ -299,7 +322,7 @@ class PlainViT(BaseModule):
     def _freeze(self) -> None:
         for part in self._frozen_parts():
             part.requires_grad_(False)
-        if self.frozen_stages >= 0:
+        if self.frozen_blocks >= 0:
             for parameter in (self.cls_token, self.pos_embed):
                 if parameter is not None:
                     parameter.requires_grad_(False)

@@ -48,11 +48,17 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, int(mlp_ratio * embed_dims))
         self.ls2 = self._layer_scale(embed_dims, layer_scale_init)
-        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        # One per branch, so that a frozen branch can be left out of the dropping.
+        self.drop_path1 = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        self.drop_path2 = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
 
     @staticmethod
     def _layer_scale(embed_dims: int, init: float | None) -> nn.Module:
         return nn.Identity() if init is None else LayerScale(embed_dims, init_values=init)
+
+    def attention_branch(self) -> list[nn.Module]:
+        """List the modules of the first residual branch; the others are the MLP's."""
+        return [self.norm1, self.attn, self.ls1, self.drop_path1]
 
     def _attend_in_windows(
         self, x: Tensor, grid: tuple[int, int], bias: Tensor | None = None
@@ -79,5 +85,5 @@ class Block(nn.Module):
             (B, N, C).
         """
         attend = self._attend_in_windows if self.window_size else self.attn
-        x = x + self.drop_path(self.ls1(attend(self.norm1(x), grid, bias)))
-        return x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))
+        x = x + self.drop_path1(self.ls1(attend(self.norm1(x), grid, bias)))
+        return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))

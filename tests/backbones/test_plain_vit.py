@@ -328,7 +328,8 @@ def test_plain_vit__every_parameter_learns(rel_pos):
 
 def test_plain_vit__stochastic_depth_grows_linearly():
     vit = PlainViT(dict(TINY, num_layers=5), 32, 8, drop_path_rate=0.4)
-    rates = [getattr(block.drop_path, 'drop_prob', 0.0) for block in vit.blocks]
+    rates = [getattr(block.drop_path1, 'drop_prob', 0.0) for block in vit.blocks]
+    assert rates == [getattr(block.drop_path2, 'drop_prob', 0.0) for block in vit.blocks]
     torch.testing.assert_close(torch.tensor(rates), torch.tensor([0, 0.1, 0.2, 0.3, 0.4]))
 
 
@@ -394,6 +395,10 @@ def test_plain_vit__final_norm_applies_to_the_last_block_only():
         (dict(out_indices=(1, 0)), 'ascend'),
         (dict(drop_path_rate=1.0), 'drop_path_rate'),
         (dict(frozen_stages=3), 'frozen_stages=3'),
+        (dict(frozen_stages=0.5), 'frozen_stages=0.5'),
+        (dict(trainable_blocks=3), 'trainable_blocks=3'),
+        (dict(trainable_blocks=0.25), 'trainable_blocks=0.25'),
+        (dict(trainable_blocks=1, frozen_stages=1), 'give one of them'),
     ],
 )
 def test_plain_vit__rejects(changes, match):
