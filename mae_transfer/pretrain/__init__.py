@@ -1,17 +1,21 @@
 """Journey 1, image -> masking -> encoder -> decoder -> loss. Registers with MMPretrain."""
 
+from mae_transfer.pretrain.hog_target import HOGTarget
 from mae_transfer.pretrain.losses import MaskedPatchLoss
 from mae_transfer.pretrain.mae import MaskedAutoencoder
 from mae_transfer.pretrain.mae_decoder import MAEDecoder
 from mae_transfer.pretrain.mask_sampler import BlockMasking, GridMasking, RandomMasking
+from mae_transfer.pretrain.pca_target import PCATarget
 from mae_transfer.pretrain.pixel_target import PixelTarget
 
 __all__ = [
     'BlockMasking',
     'GridMasking',
+    'HOGTarget',
     'MAEDecoder',
     'MaskedAutoencoder',
     'MaskedPatchLoss',
+    'PCATarget',
     'PixelTarget',
     'RandomMasking',
 ]
