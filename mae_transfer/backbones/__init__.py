@@ -1,5 +1,6 @@
 """Encoders: tokens in pre-training, feature maps in tasks."""
 
 from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.backbones.timm_vit import TimmViT
 
-__all__ = ['PlainViT']
+__all__ = ['PlainViT', 'TimmViT']

@@ -5,6 +5,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mae_transfer.backbones import TimmViT
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from mae_transfer.transfer.checkpoint import load_pretrained
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
@@ -48,9 +49,19 @@ def test_encoder_metadata_hook__a_real_run_can_be_transferred(tmp_path):
     assert account.changes == ['pos_embed 2x8 -> 4x8 bicubic']
 
 
+def test_encoder_metadata_hook__timm_encoder(tmp_path):
+    small = dict(depth=1, embed_dim=32, num_heads=2, patch_size=8)
+    vit = TimmViT('vit_tiny_patch16_224', img_size=(16, 64), model_args=small)
+    make_runner(tmp_path, MeanModel(vit)).train()
+    saved = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
+    facts = saved['meta']['mae_transfer']
+    assert facts['timm_name'] == 'vit_tiny_patch16_224'
+    assert (facts['embed_dims'], facts['num_layers'], facts['patch_size']) == (32, 1, [8, 8])
+
+
 def test_encoder_metadata_hook__model_without_encoder(tmp_path):
     runner = make_runner(tmp_path, MeanModel(torch.nn.Conv2d(3, 3, 1)))
-    with pytest.raises(ValueError, match='the model has 0 PlainViT'):
+    with pytest.raises(ValueError, match='the model has 0 PlainViT or TimmViT'):
         runner.train()
 
 
