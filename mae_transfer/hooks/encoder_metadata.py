@@ -28,11 +28,16 @@ class EncoderMetadataHook(Hook):
         """Describe the encoder in the checkpoint that is about to be written."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         name, encoder = self._encoder(model)
+        if isinstance(encoder, TimmViT):
+            checkpoint['meta'][METADATA_KEY] = encoder.metadata()
+            return
         table = checkpoint['state_dict'].get(f'{name}.pos_embed')
         checkpoint['meta'][METADATA_KEY] = encoder_metadata(encoder, table)
 
-    def _encoder(self, model: nn.Module) -> tuple[str, PlainViT]:
-        encoders = [item for item in model.named_modules() if isinstance(item[1], PlainViT)]
+    def _encoder(self, model: nn.Module) -> tuple[str, PlainViT | TimmViT]:
+        encoders = [
+            item for item in model.named_modules() if isinstance(item[1], PlainViT | TimmViT)
+        ]
         if len(encoders) != 1:
             raise ValueError(
                 f'EncoderMetadataHook: the model has {len(encoders)} PlainViT or TimmViT, '
