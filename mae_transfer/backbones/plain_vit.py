@@ -78,6 +78,9 @@ class PlainViT(BaseModule):
             interpolates in each forward pass); ``img_size`` when not given.
         with_cls_token: Whether a class token goes through the blocks. Windows and decomposed
             relative positions exclude it.
+        num_register_tokens: Learned tokens without a position between class token and patches,
+            ``reg_token`` (Darcet et al. 2023, https://arxiv.org/abs/2309.16588; DINOv2). Windows
+            and relative positions exclude them.
         pos_embed: How the absolute positions start: 'learned' (normal, std .02), 'sincos_xy' (MAE's
             fixed table), 'sincos_yx' (MMPretrain's and CAE's), None = no absolute positions.
         cls_pos_embed: Whether ``pos_embed`` has a row for the class token; IcarusWizard/MAE, the
@@ -126,6 +129,7 @@ class PlainViT(BaseModule):
         *,
         pretrain_img_size: int | Sequence[int] | None = None,
         with_cls_token: bool = True,
+        num_register_tokens: int = 0,
         pos_embed: str | None = 'learned',
         cls_pos_embed: bool = True,
         freeze_pos_embed: bool | None = None,
@@ -156,7 +160,8 @@ class PlainViT(BaseModule):
         self.in_channels = in_channels
         self.pos_grid = self._grid_of(to_pair(pretrain_img_size or img_size, 'pretrain_img_size'))
         self.with_cls_token = with_cls_token
-        self.num_prefix_tokens = int(with_cls_token)
+        self.num_register_tokens = num_register_tokens
+        self.num_prefix_tokens = int(with_cls_token) + num_register_tokens
         self.num_prefix_positions = int(with_cls_token and cls_pos_embed)
         self.window_size = window_size
         self.rel_pos = 'decomposed' if rel_pos is True else rel_pos
@@ -170,9 +175,11 @@ class PlainViT(BaseModule):
             raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
 
         self.patch_embed = PatchEmbed(in_channels, self.embed_dims, self.patch_size)
-        self.cls_token = None
+        self.cls_token = self.reg_token = None
         if with_cls_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        if num_register_tokens:
+            self.reg_token = nn.Parameter(torch.zeros(1, num_register_tokens, self.embed_dims))
         self._add_pos_embed(pos_embed, freeze_pos_embed)
         last = max(self.num_layers - 1, 1)
         self.blocks = nn.ModuleList(
@@ -236,6 +243,13 @@ class PlainViT(BaseModule):
                 "with_cls_token=True excludes window_size and rel_pos='decomposed': a class token "
                 'has no place on the map; set with_cls_token=False'
             )
+        if self.num_register_tokens < 0:
+            raise ValueError(f'num_register_tokens={self.num_register_tokens}: must be at least 0')
+        if self.num_register_tokens and (self.window_size or self.rel_pos):
+            raise ValueError(
+                f'num_register_tokens={self.num_register_tokens} excludes window_size and rel_pos: '
+                'a register token has no place on the map'
+            )
         if self.global_blocks and not self.window_size:
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
         if not 0 <= drop_path_rate < 1:
@@ -296,9 +310,10 @@ class PlainViT(BaseModule):
         self.pos_embed = nn.Parameter(table, requires_grad=not freeze)
 
     def _reset_parameters(self, linear_init: str) -> None:
-        """Initialise as ViT does: linear layers and the class token normal with std .02."""
-        if self.cls_token is not None:
-            nn.init.normal_(self.cls_token, std=0.02)
+        """Initialise as ViT does: linear layers, class and register tokens normal, std .02."""
+        for token in (self.cls_token, self.reg_token):
+            if token is not None:
+                nn.init.normal_(token, std=0.02)
         if linear_init == 'torch':
             return
         for module in self.blocks.modules():
@@ -323,7 +338,7 @@ class PlainViT(BaseModule):
         for part in self._frozen_parts():
             part.requires_grad_(False)
         if self.frozen_blocks >= 0:
-            for parameter in (self.cls_token, self.pos_embed):
+            for parameter in (self.cls_token, self.reg_token, self.pos_embed):
                 if parameter is not None:
                     parameter.requires_grad_(False)
 
@@ -352,7 +367,7 @@ class PlainViT(BaseModule):
         if not param_name.startswith(prefix):
             return last, last + 1
         first, *rest = param_name.removeprefix(prefix).split('.')
-        if first in ('cls_token', 'mask_token', 'pos_embed', 'patch_embed'):
+        if first in ('cls_token', 'reg_token', 'mask_token', 'pos_embed', 'patch_embed'):
             return 0, last + 1
         if first == 'blocks':
             return int(rest[0]) + 1, last + 1
@@ -360,7 +375,8 @@ class PlainViT(BaseModule):
 
     def no_weight_decay(self) -> set[str]:
         """Names of own parameters that fine-tuning recipes exempt from decay besides 1-D ones."""
-        return {name for name in ('pos_embed', 'cls_token') if getattr(self, name) is not None}
+        names = ('pos_embed', 'cls_token', 'reg_token')
+        return {name for name in names if getattr(self, name) is not None}
 
     # ---- forward ---------------------------------------------------------------------------
 
@@ -372,13 +388,16 @@ class PlainViT(BaseModule):
         return table[:, self.num_prefix_positions :]
 
     def prepend_cls(self, x: Tensor) -> Tensor:
-        """Put the class token, with its position, before the patch tokens if there is one."""
+        """Put class token, with its position, and register tokens before the patch tokens."""
+        if self.reg_token is not None:
+            registers = self.reg_token.to(x.dtype).expand(len(x), -1, -1)
+            x = torch.cat([registers, x], dim=1)  # (B, R + L, C)
         if self.cls_token is None:
             return x
         cls = self.cls_token
         if self.pos_embed is not None and self.num_prefix_positions:
             cls = cls + self.pos_embed[:, :1]
-        return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + L, C)
+        return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + R + L, C)
 
     def shared_bias(self, x: Tensor, grid: tuple[int, int]) -> dict[int, Tensor]:
         """Attention bias of the shared tables, computed once for all blocks of a forward pass.

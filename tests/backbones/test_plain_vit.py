@@ -40,6 +40,48 @@ def test_plain_vit__features_equal_timm(out_type, name):
     torch.testing.assert_close(ours(images)[0], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize('class_token', [True, False])
+def test_plain_vit__register_tokens_equal_timm(class_token):
+    """DINOv2's order: class token, registers, patches; registers have no position."""
+    theirs = timm.models.vision_transformer.VisionTransformer(
+        img_size=(32, 48),
+        patch_size=8,
+        embed_dim=32,
+        depth=2,
+        num_heads=2,
+        num_classes=0,
+        init_values=1.0,
+        reg_tokens=3,
+        class_token=class_token,
+        no_embed_class=True,
+        global_pool='token' if class_token else 'avg',
+        fc_norm=False,
+    )
+    theirs = randomise(theirs).eval()
+    ours = tiny(
+        img_size=(32, 48),
+        with_cls_token=class_token,
+        num_register_tokens=3,
+        cls_pos_embed=False,
+        layer_scale_init=1.0,
+        out_type='tokens',
+    ).eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(2, 3, 32, 48)
+    expected = theirs.forward_features(images)
+    torch.testing.assert_close(ours(images)[0], expected, rtol=1e-5, atol=1e-5)
+    ours.out_type = 'featmap'
+    patches = expected[:, 3 + class_token :].transpose(1, 2).reshape(2, 32, 4, 6)
+    torch.testing.assert_close(ours(images)[0], patches, rtol=1e-5, atol=1e-5)
+    assert ours.get_layer_depth('reg_token') == (0, 4)
+    assert 'reg_token' in ours.no_weight_decay()
+
+
+def test_plain_vit__register_tokens_are_frozen_with_the_embeddings():
+    vit = tiny(num_register_tokens=2, frozen_stages=0)
+    assert not vit.reg_token.requires_grad and not vit.cls_token.requires_grad
+
+
 def test_plain_vit__intermediate_maps_equal_timm():
     theirs = timm.create_model(
         'vit_tiny_patch16_224', img_size=(32, 48), embed_dim=32, depth=3, num_heads=2, num_classes=0
@@ -387,6 +429,8 @@ def test_plain_vit__final_norm_applies_to_the_last_block_only():
         (dict(out_type='cls', with_cls_token=False), 'with_cls_token'),
         (dict(out_type='avg', out_indices=(0, 1)), "out_type='avg'"),
         (dict(window_size=4), 'with_cls_token=False'),
+        (dict(num_register_tokens=-1), 'num_register_tokens=-1'),
+        (dict(num_register_tokens=4, rel_pos='table'), 'num_register_tokens=4 excludes'),
         (dict(rel_pos=True), 'with_cls_token=False'),
         (dict(rel_pos='tables'), "rel_pos='tables'"),
         (dict(rel_pos='shared_table', window_size=2), 'with_cls_token=False'),
