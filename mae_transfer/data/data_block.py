@@ -213,10 +213,11 @@ def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[
         for key, dataset in iter_datasets(cfg, [f'{stage}_dataloader']):
             _write(key, dataset, 'data_root', block.get('root'), given)
             _write(key, dataset, 'data_prefix', _stage_value(block, stage, 'img'), given)
-            for name in ('split', 'ann_file', 'metainfo'):
-                dataset.pop(name, None)
-            dataset['type'] = 'CustomDataset'
-            dataset['with_label'] = labelled
+            if base_type(dataset) != 'SmallImages':  # which reads folders as well
+                for name in ('split', 'ann_file', 'metainfo'):
+                    dataset.pop(name, None)
+                dataset['type'] = 'CustomDataset'
+                dataset['with_label'] = labelled
             folder = data_path(dataset, dataset.get('data_prefix'))
             if labelled and os.path.isdir(folder):
                 classes[folder] = sorted(

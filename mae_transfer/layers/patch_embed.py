@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible
+from mae_transfer.layers.patchify import patchify
 from mae_transfer.masking.token_index import keep_tokens
 
 
@@ -47,11 +47,8 @@ class PatchEmbed(nn.Module):
         Returns:
             Tokens in the order of ``ids_keep``, (B, L_keep, C).
         """
-        b, c, height, width = x.shape
-        p, q = self.patch_size
-        h, w = check_divisible(height, width, self.patch_size)
         # A convolution's weight is laid out (channel, row, column): cut the patches in that order.
-        patches = x.reshape(b, c, h, p, w, q).permute(0, 2, 4, 1, 3, 5).reshape(b, h * w, c * p * q)
+        patches = patchify(x, self.patch_size, channel_first=True)
         return F.linear(
             keep_tokens(patches, ids_keep), self.proj.weight.flatten(1), self.proj.bias
         )  # (B, L_keep, C)

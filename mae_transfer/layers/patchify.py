@@ -18,8 +18,8 @@ def check_divisible(height: int, width: int, patch_size: tuple[int, int]) -> tup
     return height // p, width // q
 
 
-def patchify(images: Tensor, patch_size: tuple[int, int]) -> Tensor:
-    """Cut images into non-overlapping patches, the channel running fastest.
+def patchify(images: Tensor, patch_size: tuple[int, int], channel_first: bool = False) -> Tensor:
+    """Cut images into non-overlapping patches.
 
     The layout (row in patch, column in patch, channel) is that of MAE (He et al. 2021,
     https://arxiv.org/abs/2111.06377), so predictions of its published decoders fit.
@@ -27,6 +27,8 @@ def patchify(images: Tensor, patch_size: tuple[int, int]) -> Tensor:
     Args:
         images: (B, C, H, W), H and W multiples of the patch size.
         patch_size: Height p and width q of a patch, in pixels.
+        channel_first: Whether a row is laid out (channel, row in patch, column in patch) instead,
+            as a convolution's weight is, and as IcarusWizard/MAE predicts CIFAR-10.
 
     Returns:
         One row per patch, row by row of the grid, (B, L, p * q * C).
@@ -35,16 +37,23 @@ def patchify(images: Tensor, patch_size: tuple[int, int]) -> Tensor:
     p, q = patch_size
     h, w = check_divisible(height, width, patch_size)
     x = images.reshape(b, c, h, p, w, q)
-    return x.permute(0, 2, 4, 3, 5, 1).reshape(b, h * w, p * q * c)
+    order = (0, 2, 4, 1, 3, 5) if channel_first else (0, 2, 4, 3, 5, 1)
+    return x.permute(order).reshape(b, h * w, p * q * c)
 
 
-def unpatchify(patches: Tensor, patch_size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+def unpatchify(
+    patches: Tensor,
+    patch_size: tuple[int, int],
+    grid: tuple[int, int],
+    channel_first: bool = False,
+) -> Tensor:
     """Put patches back into images; the inverse of :func:`patchify`.
 
     Args:
         patches: (B, L, p * q * C).
         patch_size: Height p and width q of a patch, in pixels.
         grid: Rows h and columns w of patches; h * w = L.
+        channel_first: Layout of a row, as in :func:`patchify`.
 
     Returns:
         (B, C, h * p, w * q).
@@ -57,5 +66,8 @@ def unpatchify(patches: Tensor, patch_size: tuple[int, int], grid: tuple[int, in
     if h * w != num_patches:
         raise ValueError(f'grid {h}x{w} holds {h * w} patches, but patches has {num_patches}')
     c = row // (p * q)
-    x = patches.reshape(b, h, w, p, q, c)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(b, c, h * p, w * q)
+    if channel_first:
+        x = patches.reshape(b, h, w, c, p, q).permute(0, 3, 1, 4, 2, 5)
+    else:
+        x = patches.reshape(b, h, w, p, q, c).permute(0, 5, 1, 3, 2, 4)
+    return x.reshape(b, c, h * p, w * q)

@@ -5,6 +5,7 @@ from .autocast import AutocastOptimWrapper
 from .lars import MAELARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .param_group_table import format_param_groups
+from .warmup_under_cosine import WarmupUnderCosineLR
 
 __all__ = [
     'AccumulatingEpochTrainLoop',
@@ -12,5 +13,6 @@ __all__ = [
     'AutocastOptimWrapper',
     'LayerDecayOptimWrapperConstructor',
     'MAELARS',
+    'WarmupUnderCosineLR',
     'format_param_groups',
 ]

@@ -9,6 +9,8 @@ from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
 from mae_transfer.masking.token_index import mask_from_restore, split_by_mask
 from mae_transfer.pretrain.masked_encoder import encode_all, encode_visible
 
+LINEAR_INITS = ('xavier', 'torch')
+
 
 @MODELS.register_module()
 class MaskedAutoencoder(BaseSelfSupervisor):
@@ -27,11 +29,18 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         masking: How they are chosen: ``RandomMasking``, ``BlockMasking`` or ``GridMasking``.
         encoder_mask_token: Whether the encoder sees a mask token in each hidden place (an ablation
             of the paper, table 1c: slower and worse) instead of visible patches alone.
+        linear_init: How linear layers start: 'xavier' (MAE; the patch projection, too) or 'torch'
+            (PyTorch's own start, as in IcarusWizard/MAE for CIFAR-10).
+        skip_first_hidden: Whether the loss leaves out one hidden patch of each image, the first in
+            the random order (``ids_restore == L_keep``), while its divisor stays. IcarusWizard/MAE
+            as released, and so its published scores, does: it counts the class token among the
+            visible patches and starts its mask one place too late, with 191 of 192 patches.
         data_preprocessor: MMPretrain's ``SelfSupDataPreprocessor`` by default.
         init_cfg: Initialisation; see MMEngine.
 
     Raises:
-        ValueError: If the encoder cannot run on visible patches alone.
+        ValueError: If the encoder cannot run on visible patches alone, or ``linear_init`` is
+            unknown.
     """
 
     def __init__(
@@ -43,6 +52,8 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         mask_ratio: float = 0.75,
         masking: dict | None = None,
         encoder_mask_token: bool = False,
+        linear_init: str = 'xavier',
+        skip_first_hidden: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -58,6 +69,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
         masking = masking or dict(type='RandomMasking')
         self.masking = TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
+        if linear_init not in LINEAR_INITS:
+            raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
+        self.linear_init, self.skip_first_hidden = linear_init, skip_first_hidden
         encoder = self.backbone
         self.mask_token = None
         if encoder_mask_token:
@@ -78,18 +92,25 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
         Linear layers and the patch projection, seen as a linear layer, are Xavier-uniform with
         zero bias; class and mask token are normal with std .02; the bias of the patch projection
-        keeps PyTorch's start.
+        keeps PyTorch's start. With ``linear_init='torch'`` all these layers keep it.
         """
         for module in [*self.backbone.modules(), *self.neck.modules()]:
             if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.xavier_uniform_(self.backbone.patch_embed.proj.weight.data.flatten(1))
+                self._init_linear(module)
+        if self.linear_init == 'xavier':
+            nn.init.xavier_uniform_(self.backbone.patch_embed.proj.weight.data.flatten(1))
         for token in (self.backbone.cls_token, self.neck.mask_token, self.mask_token):
             if token is not None:
                 nn.init.normal_(token, std=0.02)
         super().init_weights()
+
+    def _init_linear(self, layer: nn.Linear) -> None:
+        if self.linear_init == 'torch':
+            layer.reset_parameters()
+            return
+        nn.init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
     def _indices(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Visible indices, ranks and mask: the given mask, or one drawn for each image."""
@@ -116,13 +137,19 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             Predictions (B, L, D) in the space of the target, and the mask (B, L), bool.
         """
         ids_keep, ids_restore, mask = self._indices(inputs, mask)
+        return self._predict(inputs, ids_keep, ids_restore, mask), mask
+
+    def _predict(
+        self, inputs: Tensor, ids_keep: Tensor, ids_restore: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Encode, decode: a prediction for every patch, (B, L, D)."""
         grid = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
         if self.mask_token is None:
             latent = encode_visible(self.backbone, inputs, ids_keep)  # (B, 1 + L_keep, C)
         else:  # nothing is left for the decoder to restore
             latent = encode_all(self.backbone, inputs, mask, self.mask_token)  # (B, 1 + L, C)
             ids_restore = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
-        return self.neck(latent, ids_restore, grid), mask  # (B, L, D), (B, L)
+        return self.neck(latent, ids_restore, grid)
 
     def loss(
         self,
@@ -143,8 +170,13 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         """
         if not isinstance(inputs, Tensor):
             inputs = torch.cat(list(inputs))  # (K * B, C, H, W)
-        pred, mask = self.predict_patches(inputs, mask)
-        return {'loss': self.head.loss(pred, self.target_generator(inputs), mask)}
+        ids_keep, ids_restore, mask = self._indices(inputs, mask)
+        pred = self._predict(inputs, ids_keep, ids_restore, mask)  # (B, L, D)
+        target = self.target_generator(inputs)
+        if not self.skip_first_hidden:
+            return {'loss': self.head.loss(pred, target, mask)}
+        left_out = ids_restore == ids_keep.shape[1]
+        return {'loss': self.head.loss(pred, target, mask, left_out)}
 
     @torch.no_grad()
     def reconstruct(

@@ -24,9 +24,17 @@ class MAEDecoder(BaseModule):
         num_layers: Blocks.
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLPs, in units of ``embed_dims``.
-        pos_order: Axis order of the sine-cosine table, 'xy' (MAE) or 'yx' (MMPretrain).
+        pos_order: Axis order of the fixed sine-cosine table, 'xy' (MAE) or 'yx' (MMPretrain); or
+            'learned': a trained table, normal with std .02 at the start.
         norm_eps: Epsilon of the layer norms.
+        qkv_bias: See :class:`~mae_transfer.layers.attention.Attention`.
+        input_layer: Whether a linear layer takes the tokens from the encoder's width to the
+            decoder's; without it both must be the same.
+        final_norm: Whether a layer norm stands between the blocks and the prediction.
         init_cfg: Initialisation; see MMEngine.
+
+    Raises:
+        ValueError: If the widths differ and there is no input layer.
     """
 
     def __init__(
@@ -40,19 +48,33 @@ class MAEDecoder(BaseModule):
         mlp_ratio: float = 4.0,
         pos_order: str = 'xy',
         norm_eps: float = 1e-6,
+        qkv_bias: bool | str = True,
+        input_layer: bool = True,
+        final_norm: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.grid = tuple(grid)
-        self.decoder_embed = nn.Linear(encoder_dims, embed_dims)
+        if not input_layer and embed_dims != encoder_dims:
+            raise ValueError(
+                f'embed_dims={embed_dims} differs from encoder_dims={encoder_dims}: without '
+                'input_layer they must be the same'
+            )
+        self.decoder_embed = nn.Linear(encoder_dims, embed_dims) if input_layer else None
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
-        self.decoder_pos_embed = nn.Parameter(
-            sincos_pos_embed(embed_dims, self.grid, pos_order), requires_grad=False
-        )
+        if pos_order == 'learned':
+            table = torch.empty(1, 1 + self.grid[0] * self.grid[1], embed_dims)
+            self.decoder_pos_embed = nn.Parameter(nn.init.trunc_normal_(table, std=0.02))
+        else:
+            table = sincos_pos_embed(embed_dims, self.grid, pos_order)
+            self.decoder_pos_embed = nn.Parameter(table, requires_grad=False)
         self.decoder_blocks = nn.ModuleList(
-            Block(embed_dims, num_heads, mlp_ratio, norm_eps=norm_eps) for _ in range(num_layers)
+            Block(embed_dims, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps)
+            for _ in range(num_layers)
         )
-        self.decoder_norm = nn.LayerNorm(embed_dims, eps=norm_eps)
+        self.decoder_norm = None
+        if final_norm:
+            self.decoder_norm = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.decoder_pred = nn.Linear(embed_dims, out_dims)
 
     def forward(self, latent: Tensor, ids_restore: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -66,10 +88,12 @@ class MAEDecoder(BaseModule):
         Returns:
             (B, L, out_dims).
         """
-        x = self.decoder_embed(latent)
+        x = latent if self.decoder_embed is None else self.decoder_embed(latent)
         patches = restore_tokens(x[:, 1:], self.mask_token, ids_restore)  # (B, L, D)
         x = torch.cat([x[:, :1], patches], dim=1)  # (B, 1 + L, D)
         x = x + resize_pos_embed(self.decoder_pos_embed, grid, self.grid)
         for block in self.decoder_blocks:
             x = block(x)
-        return self.decoder_pred(self.decoder_norm(x))[:, 1:]
+        if self.decoder_norm is not None:
+            x = self.decoder_norm(x)
+        return self.decoder_pred(x)[:, 1:]

@@ -16,12 +16,19 @@ class PixelTarget(nn.Module):
         patch_size: Side of a patch, in pixels.
         norm_pix: Whether each patch is normalised by its own mean and standard deviation, over all
             its pixels and channels; the variance is unbiased, with 1e-6 added inside the root.
+        channel_first: Layout of a target; see :func:`~mae_transfer.layers.patchify.patchify`.
     """
 
-    def __init__(self, patch_size: int = 16, norm_pix: bool = True) -> None:
+    def __init__(
+        self, patch_size: int = 16, norm_pix: bool = True, channel_first: bool = False
+    ) -> None:
         super().__init__()
         self.patch_size = (patch_size, patch_size)
         self.norm_pix = norm_pix
+        self.channel_first = channel_first
+
+    def _patchify(self, images: Tensor) -> Tensor:
+        return patchify(images.float(), self.patch_size, self.channel_first)
 
     @staticmethod
     def _statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,9 +43,9 @@ class PixelTarget(nn.Module):
             images: The network's input, (B, C, H, W).
 
         Returns:
-            (B, L, p * p * C), the channel running fastest.
+            (B, L, p * p * C).
         """
-        patches = patchify(images.float(), self.patch_size)
+        patches = self._patchify(images)
         if not self.norm_pix:
             return patches
         mean, std = self._statistics(patches)
@@ -59,7 +66,8 @@ class PixelTarget(nn.Module):
         """
         pred = pred.float()
         if self.norm_pix:
-            mean, std = self._statistics(patchify(images.float(), self.patch_size))
+            mean, std = self._statistics(self._patchify(images))
             pred = pred * std + mean
         p = self.patch_size[0]
-        return unpatchify(pred, self.patch_size, (images.shape[-2] // p, images.shape[-1] // p))
+        grid = (images.shape[-2] // p, images.shape[-1] // p)
+        return unpatchify(pred, self.patch_size, grid, self.channel_first)

@@ -151,15 +151,19 @@ def _fit_positions(
     if table is None or vit.pos_embed is None or table.ndim != 3 or len(table) != 1:
         return  # nothing to resize; _check_matched tells what is wrong
     grid = _grid_of(table.shape[1], vit.pos_grid, pos_grid)
-    num_prefix_tokens = table.shape[1] - grid[0] * grid[1]
+    num_prefix = table.shape[1] - grid[0] * grid[1]
     if grid != vit.pos_grid:
-        table = resize_pos_embed(table, vit.pos_grid, grid, num_prefix_tokens)
+        table = resize_pos_embed(table, vit.pos_grid, grid, num_prefix)
         old, new = (f'{h}x{w}' for h, w in (grid, vit.pos_grid))
         account.changes.append(f'pos_embed {old} -> {new} bicubic')
-    if num_prefix_tokens > vit.num_prefix_tokens:
+    if num_prefix > vit.num_prefix_positions:
+        if 'cls_token' in tensors:  # the two are only ever used as their sum
+            tensors['cls_token'] = tensors['cls_token'] + table[:, :1]
+            account.changes.append('class row of pos_embed added to cls_token')
+        else:
+            account.changes.append('pos_embed without its class row')
         table = table[:, 1:]
-        account.changes.append('pos_embed without its class row')
-    elif num_prefix_tokens < vit.num_prefix_tokens:
+    elif num_prefix < vit.num_prefix_positions:
         table = torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)
         account.changes.append('pos_embed with a class row of zeros')
     tensors['pos_embed'] = table

@@ -71,6 +71,18 @@ def test_fit_encoder__positions_without_class_row():
     assert account.changes == ['pos_embed with a class row of zeros']
 
 
+@pytest.mark.parametrize('file_row, model_row', [(True, False), (False, True), (False, False)])
+def test_fit_encoder__class_token_without_a_position_computes_the_same(file_row, model_row):
+    source = make_vit(cls_pos_embed=file_row).eval()
+    vit = make_vit(seed=1, cls_pos_embed=model_row).eval()
+    tensors, account = fit(vit, source.state_dict())
+    vit.load_state_dict(tensors)
+    images = torch.randn(2, 3, 32, 32)
+    assert_close(vit(images)[0], source(images)[0])
+    assert vit.pos_embed.shape[1] == 16 + model_row
+    assert (account.changes == []) == (file_row == model_row)
+
+
 @pytest.mark.parametrize('how', ['metadata', 'argument'])
 def test_fit_encoder__stated_grid_counts_more_than_a_square(how):
     source = make_vit(img_size=(16, 64))  # 2x8 = 16 places, as 4x4 has

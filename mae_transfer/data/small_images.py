@@ -1,0 +1,160 @@
+"""Both journeys, first step for CIFAR-10: all pictures decoded once and held in memory.
+
+Reading a picture of 32 pixels from its own file takes longer than a small model needs to learn from
+it, so files are opened only once.
+"""
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mae_transfer.data.data_block import IMAGE_SUFFIXES
+from mae_transfer.registry import DATASETS
+
+PICKLE_FOLDER = 'cifar-10-batches-py'  # as the published archive unpacks
+PICKLES = {
+    'train': tuple(f'data_batch_{i}' for i in range(1, 6)),
+    'test': ('test_batch',),
+}
+CIFAR10_CLASSES = (
+    *('airplane', 'automobile', 'bird', 'cat', 'deer'),
+    *('dog', 'frog', 'horse', 'ship', 'truck'),
+)
+
+# All that the files of CIFAR-10 are made of, written by Python 2 or 3 and NumPy 1 or 2.
+PICKLED_NAMES = {
+    ('numpy', 'dtype'),
+    ('numpy', 'ndarray'),
+    ('numpy.core.multiarray', '_reconstruct'),
+    ('numpy._core.multiarray', '_reconstruct'),
+    ('numpy._core.numeric', '_frombuffer'),
+    ('_codecs', 'encode'),
+}
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Reads arrays and plain containers; calls nothing else that a file may name."""
+
+    def find_class(self, module: str, name: str) -> object:
+        """Look up one of ``PICKLED_NAMES``."""
+        if (module, name) not in PICKLED_NAMES:
+            raise ValueError(
+                f'a file of {PICKLE_FOLDER} asks pickle to call {module}.{name}, which a file of '
+                'CIFAR-10 does not: take it from https://www.cs.toronto.edu/~kriz/cifar.html'
+            )
+        return super().find_class(module, name)
+
+
+@DATASETS.register_module()
+class SmallImages(BaseDataset):
+    """CIFAR-10 (Krizhevsky 2009) as it is published, or a folder of pictures of one size.
+
+    Nothing is downloaded. ``data_root`` holds either
+
+    - ``cifar-10-batches-py/``, the unpacked archive 'CIFAR-10 python version', or is that folder;
+    - or ``{data_prefix}/<class>/*.png``; labels follow the sorted names of the folders, which for
+      CIFAR-10 gives the labels of the archive.
+
+    A sample has ``img`` (H, W, 3), RGB, uint8, and ``gt_label``: pipelines need no loading step,
+    and preprocessors no change of channels.
+
+    Args:
+        data_root: Folder of the data.
+        data_prefix: 'train' or 'test'; of an image folder, any folder in ``data_root``.
+        pipeline: Transforms.
+        indices: Use only the first so many pictures, or those of these places.
+
+    Raises:
+        FileNotFoundError: If ``data_root`` holds neither form.
+        ValueError: If a file is damaged, or pictures differ in size.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        data_prefix: str = 'train',
+        pipeline: Sequence[dict | Callable] = (),
+        indices: int | Sequence[int] | None = None,
+    ) -> None:
+        self.split = data_prefix
+        super().__init__(
+            data_root=data_root,
+            data_prefix=dict(),
+            pipeline=list(pipeline),
+            indices=indices,
+            serialize_data=True,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Read all pictures."""
+        root = Path(self.data_root)
+        for folder in (root / PICKLE_FOLDER, root):
+            if any((folder / name).is_file() for names in PICKLES.values() for name in names):
+                return self._from_pickles(folder)
+        if (root / self.split).is_dir():
+            return self._from_folders(root / self.split)
+        raise FileNotFoundError(
+            f'{root} holds neither {PICKLE_FOLDER}/ nor {self.split}/<class>/*.png: unpack '
+            'cifar-10-python.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html there, or say '
+            'where the pictures are with --cfg-options data.root=FOLDER'
+        )
+
+    def _from_pickles(self, folder: Path) -> list[dict]:
+        if self.split not in PICKLES:
+            raise ValueError(
+                f'data_prefix={self.split!r}: {folder} has the parts {" and ".join(PICKLES)}'
+            )
+        self._metainfo['classes'] = CIFAR10_CLASSES
+        return [sample for name in PICKLES[self.split] for sample in _read_pickle(folder / name)]
+
+    def _from_folders(self, folder: Path) -> list[dict]:
+        classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        if not classes:
+            raise FileNotFoundError(f'{folder} holds no folders: one for each class is needed')
+        self._metainfo['classes'] = tuple(classes)
+        samples = []
+        for label, name in enumerate(classes):
+            for path in sorted((folder / name).iterdir()):
+                if path.suffix.lower() not in IMAGE_SUFFIXES:
+                    continue
+                img = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+                if img is None:
+                    raise ValueError(f'{path} cannot be read as a picture: replace or remove it')
+                if samples and img.shape != samples[0]['img'].shape:
+                    raise ValueError(
+                        f'{path} has {img.shape[0]}x{img.shape[1]} pixels, but the first picture '
+                        f'{samples[0]["img"].shape[0]}x{samples[0]["img"].shape[1]}: SmallImages '
+                        'needs one size; resize them, or use a CustomDataset'
+                    )
+                samples.append(dict(img=img, gt_label=label))
+        if not samples:
+            raise FileNotFoundError(
+                f'{folder} holds no pictures: {", ".join(IMAGE_SUFFIXES)} are read'
+            )
+        return samples
+
+
+def _read_pickle(path: Path) -> list[dict]:
+    """Read one file of the archive: rows of 1024 red, 1024 green and 1024 blue values."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is missing: unpack cifar-10-python.tar.gz once more')
+    try:
+        with path.open('rb') as stream:
+            content = ArrayUnpickler(stream, encoding='latin1').load()
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f'{path} is damaged: unpack cifar-10-python.tar.gz once more') from error
+    pixels, labels = np.asarray(content['data']), content['labels']
+    if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3 * 32 * 32):
+        raise ValueError(
+            f'{path} holds {len(labels)} labels and pixels {pixels.shape} of {pixels.dtype}, not '
+            '(labels, 3072) of uint8: it is no file of CIFAR-10'
+        )
+    images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return [
+        dict(img=np.ascontiguousarray(img), gt_label=int(label))
+        for img, label in zip(images, labels, strict=True)
+    ]
