@@ -26,7 +26,10 @@ FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
 
 # Keys of a config that are read besides the arguments of mmengine's Runner. Any other top-level key
 # is a variable of the file: when options are merged, its value was copied to where it counts.
-MORE_READ_KEYS = {'compile', 'data', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'}
+MORE_READ_KEYS = {
+    *('compile', 'data', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'),
+    *('runner_type', 'strategy'),
+}
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:

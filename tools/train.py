@@ -90,11 +90,11 @@ def train(args: argparse.Namespace) -> None:
     start_processes(cfg, args.launcher)
 
     from mmengine.dist import get_world_size
-    from mmengine.runner import Runner
+    from mmengine.registry import RUNNERS
 
     if args.auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         scale_lr(cfg, get_world_size())
-    Runner.from_cfg(cfg).train()
+    RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg).train()
 
 
 def set_resume(cfg: Config, resume: str | None) -> str | None:
@@ -187,6 +187,8 @@ def scale_lr(cfg: Config, world_size: int) -> None:
     Raises:
         ValueError: The config does not state the batch size of its recipe.
     """
+    from mae_transfer.data.repeated_sampling import samples_per_picture
+
     rule = cfg.get('auto_scale_lr') or {}
     recipe = rule.get('base_batch_size')
     if not recipe:
@@ -197,13 +199,15 @@ def scale_lr(cfg: Config, world_size: int) -> None:
         )
     per_process = cfg.train_dataloader.get('batch_size')
     accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
-    batch = world_size * per_process * accumulated
+    views = samples_per_picture(cfg)
+    batch = world_size * per_process * views * accumulated
     lr = cfg.optim_wrapper.optimizer.lr
     cfg.optim_wrapper.optimizer.lr = lr * batch / recipe
     say(
         f'lr {lr:g} (recipe, batch {recipe}) x {batch}/{recipe} = {lr * batch / recipe:g}; '
         f'batch {batch} = '
         f'{world_size} processes x {per_process} images x {accumulated} accumulated'
+        + (f' x {views} crops of each' if views > 1 else '')
     )
     rule['enable'] = False
 

@@ -9,9 +9,11 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torchvision.utils import make_grid
 
 from mae_transfer.masking.token_index import mask_from_restore
+from mae_transfer.optim.accumulation import collate_one_pass
 from mae_transfer.registry import HOOKS
 
 
@@ -48,11 +50,20 @@ class ReconstructionHook(Hook):
 
     @master_only
     def before_train(self, runner) -> None:  # noqa: ANN001
-        """Fix the pictures and their masks."""
+        """Fix the pictures and their masks.
+
+        Raises:
+            ValueError: The weights are shared out over the processes; this hook runs on one.
+        """
+        if any(isinstance(parameter, DTensor) for parameter in runner.model.parameters()):
+            raise ValueError(
+                'ReconstructionHook draws on one process, which holds only a part of the weights: '
+                'remove it from custom_hooks, or train without FullyShardStrategy'
+            )
         dataset = runner.train_dataloader.dataset
         samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
         model = _bare_model(runner)
-        batch = runner.train_dataloader.collate_fn(samples)
+        batch = collate_one_pass(runner.train_dataloader, samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
         if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
             self._inputs = self._inputs[0]

@@ -2,6 +2,7 @@
 
 from .accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from .autocast import AutocastOptimWrapper
+from .fully_shard import FullyShardStrategy
 from .lars import MAELARS
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .param_group_table import format_param_groups
@@ -11,6 +12,7 @@ __all__ = [
     'AccumulatingEpochTrainLoop',
     'AccumulatingIterTrainLoop',
     'AutocastOptimWrapper',
+    'FullyShardStrategy',
     'LayerDecayOptimWrapperConstructor',
     'MAELARS',
     'WarmupUnderCosineLR',

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from torch.utils.data import DataLoader
 
 from mae_transfer.registry import LOOPS
 
@@ -48,6 +49,19 @@ def whole_step(dataloader: dict, accumulative_counts: int) -> dict:
         collate=partial(function, **collate),
     )
     return dataloader
+
+
+def collate_one_pass(dataloader: DataLoader, samples: Sequence) -> dict:
+    """Make one batch of some samples, with a data loader of either kind of training loop.
+
+    Args:
+        dataloader: A built data loader.
+        samples: What its data set returned, one item per image.
+    """
+    collate = dataloader.collate_fn
+    if getattr(collate, 'func', None) is collate_in_parts:
+        collate = collate.keywords['collate']
+    return collate(samples)
 
 
 class _StepsFromParts:

@@ -11,7 +11,12 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mae_transfer.optim.accumulation import collate_in_parts, count_steps, whole_step
+from mae_transfer.optim.accumulation import (
+    collate_in_parts,
+    collate_one_pass,
+    count_steps,
+    whole_step,
+)
 
 
 @MODELS.register_module()
@@ -140,6 +145,14 @@ def test_accumulation__takes_a_short_last_batch(tmp_path):
 def test_collate_in_parts__keeps_order_and_leaves_the_rest_short():
     parts = collate_in_parts(list(range(7)), 3, tuple)
     assert parts == [(0, 1, 2), (3, 4, 5), (6,)]
+
+
+@pytest.mark.parametrize('counts', [1, 4])
+def test_collate_one_pass__gives_one_batch_whatever_the_loop(counts, tmp_path):
+    loader = config(2, counts, dict(ITERATIONS), tmp_path).train_dataloader
+    loader = Runner.build_dataloader(whole_step(loader, counts) if counts > 1 else loader)
+    samples = [loader.dataset[i] for i in range(6)]
+    assert len(collate_one_pass(loader, samples)['inputs']) == 6
 
 
 def test_whole_step__leaves_the_config_as_it_is():

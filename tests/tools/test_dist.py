@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from tests.tools.conftest import CONFIGS, TOOLS, finish, start
 
@@ -88,6 +89,38 @@ def test_dist__two_jobs_of_two_processes_train_and_evaluate(
     )
     assert 'loss' in finish(pretraining)
     assert (tmp_path / 'mae' / 'iter_2.pth').is_file()
+
+
+SHARDED = (
+    'runner_type=FlexibleRunner',
+    'strategy.type=FullyShardStrategy',
+    'env_cfg.cudnn_benchmark=False',
+)
+
+
+@pytest.mark.slow
+def test_dist__sharded_pretraining_and_detection(tmp_path, coco_options, coco_folder):
+    """Weights spread over two processes; one process evaluates the checkpoint as any other."""
+    data = [f'data.root={coco_folder}', 'data.train_img=train']
+    jobs = {'tiny_mae': data, 'tiny_mask_rcnn': coco_options}
+    started = [
+        start(
+            *(TOOLS / 'dist_train.sh', CONFIGS / f'{name}.py', '2', '--work-dir', name),
+            *('--cfg-options', *options, *SHARDED),
+            cwd=tmp_path,
+        )
+        for name, options in jobs.items()
+    ]
+    for process in started:
+        assert 'loss' in finish(process)
+    encoder = torch.load(tmp_path / 'tiny_mae' / 'iter_2.pth', weights_only=False)['state_dict']
+    assert encoder['backbone.blocks.0.attn.qkv.weight'].shape == (96, 32)
+    test = start(
+        *(sys.executable, TOOLS / 'test.py', CONFIGS / 'tiny_mask_rcnn.py'),
+        *('tiny_mask_rcnn/iter_2.pth', '--cfg-options', *coco_options),
+        cwd=tmp_path,
+    )
+    assert 'box_AP' in finish(test)
 
 
 @pytest.mark.parametrize(
