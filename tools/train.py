@@ -154,7 +154,12 @@ def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: st
             f'{resumed}'
         )
         return
-    cfg.model.backbone.init_cfg = dict(type='PretrainedViT', checkpoint=os.path.abspath(pretrained))
+    former = cfg.model.backbone.get('init_cfg')
+    # Another file, fitted as the recipe says: CAE's fine-tuning, for one, starts fc_norm from norm.
+    options = former if isinstance(former, dict) and former.get('type') == 'PretrainedViT' else {}
+    cfg.model.backbone.init_cfg = dict(
+        options, type='PretrainedViT', checkpoint=os.path.abspath(pretrained)
+    )
 
 
 def set_amp(cfg: Config) -> None:

@@ -83,6 +83,16 @@ def test_set_pretrained__sets_the_backbone_only(train, tmp_path, monkeypatch):
     )
 
 
+def test_set_pretrained__fits_the_file_as_the_recipe_says(train, tmp_path):
+    former = dict(type='PretrainedViT', checkpoint='cae.pth', fc_norm='norm')
+    cfg = Config(dict(model=dict(backbone=dict(type='PlainViT', init_cfg=former))))
+    train.set_pretrained(cfg, str(tmp_path), resume=None, resumed=None)
+    assert cfg.model.backbone.init_cfg == dict(former, checkpoint=str(tmp_path))
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='cae.pth', prefix='backbone.')
+    train.set_pretrained(cfg, str(tmp_path), resume=None, resumed=None)
+    assert cfg.model.backbone.init_cfg == dict(type='PretrainedViT', checkpoint=str(tmp_path))
+
+
 def test_set_pretrained__a_requeued_job_goes_on_from_its_own_checkpoint(train, tmp_path, capsys):
     cfg = Config(dict(model=dict(backbone=dict())))
     train.set_pretrained(cfg, str(tmp_path), resume='latest', resumed='iter_1.pth')
