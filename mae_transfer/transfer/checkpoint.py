@@ -1,8 +1,10 @@
 """Pre-trained weights into a PlainViT: the step that opens the transfer journey.
 
-file -> named tensors -> layout -> fitted to the encoder -> loaded, with an account of each tensor.
+file -> named tensors -> layout -> facts -> fitted to the encoder -> loaded, with an account of each
+tensor.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -13,9 +15,12 @@ from torch import nn
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.registry import WEIGHT_INITIALIZERS
 from mae_transfer.transfer.checkpoint_file import read_checkpoint
+from mae_transfer.transfer.encoder_facts import gather_facts
 from mae_transfer.transfer.fit_encoder import fit_encoder
 from mae_transfer.transfer.key_maps import encoder_tensors
 from mae_transfer.transfer.load_account import LoadAccount
+
+LEFT_AS_IT_WAS = ('fresh', 'let pass')  # states of tensors in the account
 
 
 def load_pretrained(
@@ -23,35 +28,60 @@ def load_pretrained(
     checkpoint: str | os.PathLike,
     pos_grid: Sequence[int] | None = None,
     fc_norm: str = 'fresh',
+    in_channels_rule: str | None = None,
+    facts: dict | None = None,
+    allow_partial: Sequence[str] = (),
+    trust: bool | None = None,
 ) -> LoadAccount:
     """Load an encoder from a checkpoint; a load that does not fit fails and changes nothing.
 
     Args:
         vit: The encoder.
-        checkpoint: A file of this package, of MAE's code, of timm or of MMPretrain; or the work dir
-            of a run of ours.
+        checkpoint: A file of any layout of :mod:`~mae_transfer.transfer.key_maps`; the work dir of
+            a run of ours; a folder of Hugging Face's library; or 'timm:NAME', the cached weights of
+            a timm model.
         pos_grid: Rows and columns of the file's ``pos_embed``, where they are no square and the
             file does not state them.
         fc_norm: What the norm behind average pooling starts from where the file has none: 'fresh'
             keeps its start at one and zero (MAE), 'norm' takes the file's final norm (CAE).
+        in_channels_rule: How the patch projection is made for another number of input channels:
+            'mean', 'repeat' or 'zero'; see
+            :func:`~mae_transfer.transfer.fit_patch_embed.adapt_channels`.
+        facts: What the file does not tell and its layout states wrongly or not at all:
+            ``dict(num_heads=6, norm_eps=1e-5)``.
+        allow_partial: Patterns of tensors, such as 'norm.*', that may be missing, left over or of
+            another shape. By default less than the whole encoder is an error.
+        trust: Whether code of the file may run where it cannot be read otherwise; None = what the
+            environment says, see :mod:`~mae_transfer.transfer.file_content`.
 
     Returns:
         What was loaded, adapted, left fresh and left unused.
 
     Raises:
         FileNotFoundError: If there is no checkpoint at this path.
-        ValueError: If the file cannot be read safely or does not fit; up to ten tensors are named.
+        ValueError: If the file cannot be read safely, contradicts itself or the encoder, or does
+            not fit; up to ten tensors are named.
     """
-    file = read_checkpoint(checkpoint)
+    file = read_checkpoint(checkpoint, trust)
     found = encoder_tensors(file)
-    account = LoadAccount(str(file.path), found.layout.name, unused=dict(found.others))
-    pos_grid = None if pos_grid is None else tuple(pos_grid)
+    account = LoadAccount(
+        str(file.path),
+        found.layout.name,
+        file.container,
+        unused=dict(found.others),
+        origins=dict(found.origins),
+    )
+    stated = dict(facts or {}) | ({} if pos_grid is None else {'pos_grid': list(pos_grid)})
     try:
-        tensors = fit_encoder(vit, found.tensors, account, file.metadata, pos_grid, fc_norm)
+        known = gather_facts(file, found, stated)
+        tensors = fit_encoder(
+            vit, found.tensors, account, known, fc_norm, in_channels_rule, allow_partial
+        )
     except ValueError as error:
         raise ValueError(f'{file.path} ({found.layout.name} file) does not fit: {error}') from error
     kept, foreign = vit.load_state_dict(tensors, strict=False)
-    assert not foreign and set(kept) == {name for names in account.fresh.values() for name in names}
+    left = {name for name, entry in account.encoder.items() if entry['status'] in LEFT_AS_IT_WAS}
+    assert not foreign and set(kept) == left
     return account
 
 
@@ -59,13 +89,17 @@ def load_pretrained(
 class PretrainedViT:
     """Initialiser for configs: ``init_cfg=dict(type='PretrainedViT', checkpoint=...)``.
 
-    It belongs to a PlainViT, the ``backbone`` of a model. The account is logged in one line and
-    stays on the encoder as ``load_account``.
+    It belongs to a PlainViT, the ``backbone`` of a model. The account is logged, stays on the
+    encoder as ``load_account`` and is written beside the log by
+    :class:`~mae_transfer.hooks.load_account.LoadAccountHook`.
 
     Args:
-        checkpoint: See :func:`load_pretrained`.
-        pos_grid: See :func:`load_pretrained`.
-        fc_norm: See :func:`load_pretrained`.
+        checkpoint: See :func:`load_pretrained`, here and below.
+        pos_grid: Grid of the file's positions.
+        fc_norm: Start of ``fc_norm``.
+        in_channels_rule: Rule for other input channels.
+        facts: What the file does not tell.
+        allow_partial: What may not fit.
     """
 
     def __init__(
@@ -73,10 +107,18 @@ class PretrainedViT:
         checkpoint: str | os.PathLike,
         pos_grid: Sequence[int] | None = None,
         fc_norm: str = 'fresh',
+        in_channels_rule: str | None = None,
+        facts: dict | None = None,
+        allow_partial: Sequence[str] = (),
     ) -> None:
+        if isinstance(allow_partial, str):
+            raise ValueError(f'allow_partial={allow_partial!r}: must be a list of patterns')
         self.checkpoint = checkpoint
         self.pos_grid = pos_grid
         self.fc_norm = fc_norm
+        self.in_channels_rule = in_channels_rule
+        self.facts = facts
+        self.allow_partial = allow_partial
 
     def __call__(self, module: nn.Module) -> None:
         """Load the encoder.
@@ -89,7 +131,18 @@ class PretrainedViT:
                 f"init_cfg type='PretrainedViT' stands at a {type(module).__name__}: it loads an "
                 'encoder, so move it into the dict of the PlainViT (the backbone of the model)'
             )
-        module.load_account = load_pretrained(module, self.checkpoint, self.pos_grid, self.fc_norm)
-        print_log(module.load_account.summary(), logger='current')
+        account = load_pretrained(
+            module,
+            self.checkpoint,
+            self.pos_grid,
+            self.fc_norm,
+            self.in_channels_rule,
+            self.facts,
+            self.allow_partial,
+        )
+        module.load_account = account
+        level = logging.WARNING if account.let_pass else logging.INFO
+        print_log(account.summary(), logger='current', level=level)
+        print_log(account.facts_told(), logger='current')
         if hasattr(module, '_params_init_info'):  # MMEngine keeps a log of who initialised what
             update_init_info(module, init_info=f'PretrainedViT: loaded from {self.checkpoint}')

@@ -1,55 +1,32 @@
-"""First step of a transfer: from a path to named tensors, running no code that a file contains."""
+"""First step of a transfer: from a path or a timm name to named tensors and what is stated of them.
 
+How bytes are read safely is the business of ``file_content``.
+"""
+
+import json
 import os
-import pickle
 import re
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-CONTAINERS = ('state_dict', 'model', 'module', 'model_ema')  # in the order of trial
-SUFFIXES = ('.pth', '.pt', '.safetensors')
+from mae_transfer.backbones.timm_weights import find_timm_weights
+from mae_transfer.transfer import hugging_face
+from mae_transfer.transfer.encoder_metadata import check_metadata
+from mae_transfer.transfer.file_content import SAFETENSORS_HEADER, Placeholder, read_content
+from mae_transfer.transfer.timm_facts import TIMM
+
+CONTAINERS = ('state_dict', 'model', 'module', 'model_ema', 'teacher')  # in the order of trial
+SUFFIXES = ('.pth', '.pt', '.bin', '.pkl', '.safetensors')
 METADATA_KEY = 'mae_transfer'
 
 # Parts of names that compile, FSDP and activation checkpointing insert; DDP's stands in front only
 WRAPPERS = re.compile(
     r'(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.|^(module\.)+'
 )
-
-# What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
-# None of it is needed here, so each name is read as a placeholder; the real thing is never called.
-INERT = (
-    'argparse.Namespace',
-    'builtins.getattr',
-    'collections.defaultdict',
-    'collections.deque',
-    'datetime.datetime',
-    'mmengine.logging.history_buffer.HistoryBuffer',
-    'numpy.core.multiarray._reconstruct',
-    'numpy.core.multiarray.scalar',
-    'numpy._core.multiarray._reconstruct',
-    'numpy._core.multiarray.scalar',
-    'numpy.dtype',
-    'numpy.ndarray',
-    'pathlib.PosixPath',
-    'pathlib.WindowsPath',
-)
-
-
-class Placeholder:
-    """Takes the place of a pickled object whose content is not needed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take any arguments and keep none."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Take any state and keep none."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +38,27 @@ class CheckpointFile:
         container: Entry of the file that holds the tensors, or 'raw' when they lie at the top.
         tensors: Names without prefixes of wrappers (DDP, FSDP, compile) -> tensors on the CPU.
         metadata: What :func:`~mae_transfer.transfer.encoder_metadata.encoder_metadata` wrote.
+        config: What config.json beside the file says (Hugging Face, timm), or, for ``timm:NAME``,
+            the name as 'architecture'.
+        arguments: The command line that the file was trained with, where it holds one (MAE, CAE).
     """
 
     path: Path
     container: str
     tensors: dict[str, Tensor]
     metadata: dict | None = None
+    config: dict | None = None
+    arguments: dict = field(default_factory=dict)
 
 
-def read_checkpoint(checkpoint: str | os.PathLike) -> CheckpointFile:
-    """Read a checkpoint given as a file or as the work dir of a run.
+def read_checkpoint(checkpoint: str | os.PathLike, trust: bool | None = None) -> CheckpointFile:
+    """Read a checkpoint.
+
+    Args:
+        checkpoint: A file; the work dir of a run; a folder of Hugging Face's library; or
+            'timm:NAME', the cached weights of a timm model.
+        trust: Whether code of the file may run where it cannot be read otherwise; None = what the
+            environment says, see :mod:`~mae_transfer.transfer.file_content`.
 
     Raises:
         FileNotFoundError: If there is no such file or no checkpoint in the directory.
@@ -78,20 +66,33 @@ def read_checkpoint(checkpoint: str | os.PathLike) -> CheckpointFile:
             holds no named tensors.
     """
     path = find_checkpoint(checkpoint)
-    content = _read_content(path)
+    config = hugging_face.read_config(path)
+    if str(checkpoint).startswith(TIMM):
+        config = {'architecture': str(checkpoint).removeprefix(TIMM)}
+    if path.name.endswith(hugging_face.INDEX_SUFFIX):
+        content = hugging_face.read_shards(path, trust)
+    else:
+        content = read_content(path, trust)
+    if isinstance(content, nn.Module):  # of a trusted file
+        content = content.state_dict()
     container, tensors = _unwrap(path, content)
-    return CheckpointFile(path, container, _strip_wrappers(path, tensors), _metadata(content))
+    tensors = _strip_wrappers(path, tensors)
+    return CheckpointFile(
+        path, container, tensors, _metadata(path, content), config, _arguments(content)
+    )
 
 
 def find_checkpoint(checkpoint: str | os.PathLike) -> Path:
-    """Return the file that is meant by a path: itself, or the newest checkpoint of a work dir."""
+    """Return the file that is meant: itself, or the newest checkpoint of a work dir or folder."""
+    if str(checkpoint).startswith(TIMM):
+        return find_timm_weights(str(checkpoint).removeprefix(TIMM))
     path = Path(checkpoint).expanduser()
     if path.is_dir():
         return _latest_in(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f'checkpoint={str(checkpoint)!r} does not exist: give a local checkpoint file or the '
-            'work dir of a run'
+            f'checkpoint={str(checkpoint)!r} does not exist: give a local checkpoint file, the '
+            "work dir of a run, a folder of Hugging Face's library or timm:NAME"
         )
     return path
 
@@ -107,6 +108,9 @@ def _latest_in(folder: Path) -> Path:
                 f'{pointer} names {name!r}, but {path} is not there: give the checkpoint itself'
             )
         return path
+    weights = hugging_face.find_weights(folder)
+    if weights is not None:
+        return weights
     files = [path for path in folder.iterdir() if path.is_file() and path.suffix in SUFFIXES]
     if not files:
         raise FileNotFoundError(
@@ -114,62 +118,6 @@ def _latest_in(folder: Path) -> Path:
             f'last_checkpoint nor a file ending in {", ".join(SUFFIXES)}'
         )
     return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
-def _read_content(path: Path) -> Any:
-    """Load what the file holds, by the kind that its first bytes tell."""
-    with path.open('rb') as stream:
-        head = stream.read(8)
-    if not head:
-        raise ValueError(f'{path} is empty (0 bytes): the copy or the training that wrote it broke')
-    if path.suffix == '.safetensors':
-        return _read_safetensors(path)
-    if head.startswith(b'PK'):
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
-    elif not head.startswith(b'\x80\x02'):  # files of torch < 1.6 begin with pickle's protocol 2
-        raise ValueError(
-            f'{path} is neither a file of torch.save nor of safetensors: it begins with {head!r}'
-        )
-    return _read_torch(path)
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f'{path} is not a whole safetensors file: {error}') from error
-
-
-def _read_torch(path: Path) -> Any:
-    """Call ``torch.load`` such that it builds tensors and plain containers only."""
-    allowed = [(_placeholder_class(name), name) for name in _inert_names()]
-    try:
-        with torch.serialization.safe_globals(allowed):
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        culprit = re.search(r'GLOBAL (\S+)|unrecognized function (.+)', str(error))
-        if culprit is None:
-            raise ValueError(f'{path} is damaged or was not written by torch.save') from error
-        raise ValueError(
-            f'{path} was refused: to read it, pickle would have to call '
-            f'{culprit[1] or culprit[2]}, which can run any code. If you trust the file, save its '
-            "tensors alone where it was made: torch.save({'model': model.state_dict()}, file)"
-        ) from error
-    except (RuntimeError, EOFError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = str(error).strip().split('\n')[0]
-        raise ValueError(f'{path} is damaged or was not written by torch.save: {reason}') from error
-
-
-def _inert_names() -> list[str]:
-    """All names read as placeholders; numpy has a class for each dtype."""
-    kinds = ('Float16', 'Float32', 'Float64', 'Int32', 'Int64', 'Bool', 'Str', 'Object')
-    return [*INERT, *(f'numpy.dtypes.{kind}DType' for kind in kinds)]
-
-
-def _placeholder_class(name: str) -> type[Placeholder]:
-    """Make one class for each name, since torch looks classes up by identity."""
-    return type(name.rsplit('.', 1)[-1], (Placeholder,), {})
 
 
 def _unwrap(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
@@ -180,6 +128,7 @@ def _unwrap(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
     for container, candidate in candidates.items():
         tensors = _named_tensors(candidate)
         if tensors:
+            _check_storage(path, tensors)
             return container, tensors
     found = f'a {type(content).__name__}'
     if isinstance(content, dict):
@@ -194,6 +143,20 @@ def _named_tensors(candidate: Any) -> dict[str, Tensor]:
     if not isinstance(candidate, dict):
         return {}
     return {k: v for k, v in candidate.items() if isinstance(k, str) and isinstance(v, Tensor)}
+
+
+def _check_storage(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse shapes that declare more numbers than there are: a copy could fill the memory."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+            raise ValueError(f'{path}: {name!r} is sparse, quantized or empty of data')
+        declared = tensor.numel() * tensor.element_size()
+        held = tensor.untyped_storage().nbytes()
+        if declared > held:
+            raise ValueError(
+                f'{path}: {name!r} declares the shape {tuple(tensor.shape)}, {declared} bytes, but '
+                f'holds {held}'
+            )
 
 
 def _strip_wrappers(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -213,7 +176,34 @@ def _without_wrappers(name: str) -> str:
     return name
 
 
-def _metadata(content: Any) -> dict | None:
-    meta = content.get('meta') if isinstance(content, dict) else None
-    block = meta.get(METADATA_KEY) if isinstance(meta, dict) else None
-    return block if isinstance(block, dict) else None
+def _metadata(path: Path, content: Any) -> dict | None:
+    """Find our metadata: ``meta['mae_transfer']``, or JSON of that name in a safetensors header.
+
+    Raises:
+        ValueError: If it is there and is not what we write.
+    """
+    content = content if isinstance(content, dict) else {}
+    if METADATA_KEY in content.get(SAFETENSORS_HEADER, {}):
+        try:
+            block = json.loads(content[SAFETENSORS_HEADER][METADATA_KEY])
+        except ValueError as error:
+            raise ValueError(f'{path}: its metadata are no valid JSON: {error}') from error
+    elif isinstance(content.get('meta'), dict) and METADATA_KEY in content['meta']:
+        block = content['meta'][METADATA_KEY]
+    else:
+        return None
+    try:
+        check_metadata(block)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+    return block
+
+
+def _arguments(content: Any) -> dict:
+    """Read the command line that MAE's, CAE's and DINO's scripts save with the weights."""
+    args = content.get('args') if isinstance(content, dict) else None
+    state = args.state if isinstance(args, Placeholder) else args
+    if not isinstance(state, dict):
+        return {}
+    plain = (bool, int, float, str, type(None))
+    return {name: value for name, value in state.items() if isinstance(value, plain)}

@@ -200,6 +200,13 @@ LAYOUTS = (
         outside=DECODER_AND_HEAD,
         decoder_prefix='neck.',
     ),
+    Layout(
+        'mae_transfer TimmViT',
+        signs=PLAIN,
+        prefixes=('backbone.model.',),
+        keys=BEIT,
+        outside=HEAD,
+    ),
     Layout(  # Atten4Vis/CAE, pre-training
         'CAE',
         signs=('blocks.0.attn.q_bias', 'blocks.0.gamma_1'),

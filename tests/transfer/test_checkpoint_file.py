@@ -134,11 +134,11 @@ SPOILT = {
     'archive.pth': (_foreign_zip, 'damaged or was not written by torch.save'),
     'pickle2.pth': (
         lambda path: path.write_bytes(pickle.dumps({'a': 1}, protocol=2)),
-        'damaged or was not written by torch.save',
+        'no named tensors',
     ),
     'pickle4.pth': (
         lambda path: path.write_bytes(pickle.dumps({'a': 1}, protocol=4)),
-        'neither a file of torch.save',
+        'no named tensors',
     ),
     'nothing.pth': (lambda path: torch.save({}, path), 'no named tensors'),
     'empty_model.pth': (lambda path: torch.save({'model': {}}, path), "keys .'model'."),

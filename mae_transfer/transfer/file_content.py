@@ -1,0 +1,258 @@
+"""Bytes of a checkpoint -> tensors and plain containers, running no code that the file contains.
+
+Whoever trusts a file that needs code to be read says so: ``--trust-checkpoint`` of the tools, or
+the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
+"""
+
+import functools
+import os
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from safetensors import SafetensorError, safe_open
+
+TRUST_VARIABLE = 'MAE_TRANSFER_TRUST_CHECKPOINT'
+SAFETENSORS_HEADER = '__metadata__'  # entry of the content that holds a safetensors file's texts
+
+TORCH_LEGACY = b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # torch.save before version 1.6
+PICKLES = tuple(b'\x80' + bytes([protocol]) for protocol in (2, 3, 4, 5))
+LFS_POINTER = b'version https://git-lfs'
+
+# What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
+# None of it is needed here, so each name is read as a placeholder; the real thing is never called.
+_NUMPY_FUNCTIONS = ('_reconstruct', 'scalar')
+_NUMPY_KINDS = (
+    'Float16',
+    'Float32',
+    'Float64',
+    'Int32',
+    'Int64',
+    'UInt32',
+    'Bool',
+    'Str',
+    'Object',
+)
+INERT = (
+    'argparse.Namespace',
+    'builtins.getattr',
+    'builtins.slice',
+    'collections.defaultdict',
+    'collections.deque',
+    'datetime.datetime',
+    'mmengine.logging.history_buffer.HistoryBuffer',
+    'numpy.dtype',
+    'numpy.ndarray',
+    'pathlib.PosixPath',
+    'pathlib.WindowsPath',
+    *(f'numpy.{core}.multiarray.{f}' for core in ('core', '_core') for f in _NUMPY_FUNCTIONS),
+    *(f'numpy.dtypes.{kind}DType' for kind in _NUMPY_KINDS),
+)
+
+# What detectron2's zoo pickles: arrays of numbers in plain containers
+ARRAY_PICKLE = {
+    ('collections', 'OrderedDict'): OrderedDict,
+    ('numpy', 'ndarray'): np.ndarray,
+    ('numpy', 'dtype'): np.dtype,
+}
+_MULTIARRAY = (np._core if hasattr(np, '_core') else np.core).multiarray
+for _core in ('core', '_core'):
+    for _name in _NUMPY_FUNCTIONS:
+        ARRAY_PICKLE[f'numpy.{_core}.multiarray', _name] = getattr(_MULTIARRAY, _name)
+
+
+class Placeholder:
+    """Takes the place of a pickled object that is not needed; keeps its state as data.
+
+    Attributes:
+        state: What the object was pickled with, itself made of plain containers; None without.
+    """
+
+    state: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take any arguments and keep none."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state as it is."""
+        self.state = state
+
+
+def trusts_checkpoints() -> bool:
+    """Whether the user allowed checkpoints to run code.
+
+    Raises:
+        ValueError: If the environment variable is neither '', '0' nor '1'.
+    """
+    value = os.environ.get(TRUST_VARIABLE, '')
+    if value not in ('', '0', '1'):
+        raise ValueError(f'{TRUST_VARIABLE}={value!r}: must be 1 (run code of checkpoints) or 0')
+    return value == '1'
+
+
+def read_content(path: Path, trust: bool | None = None) -> Any:
+    """Load what a file holds, by the kind that its first bytes tell.
+
+    Args:
+        path: A file of safetensors, of torch.save, or a pickle of NumPy arrays.
+        trust: Whether code of the file may run where it cannot be read otherwise; None asks
+            :func:`trusts_checkpoints`.
+
+    Returns:
+        The content. Tensors of a safetensors file come as a dict, with the texts of its header, if
+        any, under ``__metadata__``.
+
+    Raises:
+        ValueError: If the file is empty, truncated, of another kind or needs code to be read.
+    """
+    with path.open('rb') as stream:
+        head = stream.read(len(LFS_POINTER))
+    if not head:
+        raise ValueError(f'{path} is empty (0 bytes): the copy or the training that wrote it broke')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path)
+    if head.startswith(LFS_POINTER):
+        raise ValueError(f'{path} is a pointer of Git LFS, not the file: fetch it by git lfs pull')
+    if head.startswith(b'PK'):
+        _check_zip(path)
+    elif head.startswith(PICKLES) and not head.startswith(TORCH_LEGACY):
+        return _read_array_pickle(path, trust)
+    elif not head.startswith(TORCH_LEGACY):
+        raise ValueError(
+            f'{path} is neither a file of torch.save nor of safetensors: it begins with '
+            f'{head[:8]!r}'
+        )
+    return read_torch(path, _placeholders(), trust=trust)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework='pt') as file:
+            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts = file.metadata()
+    except SafetensorError as error:
+        raise ValueError(f'{path} is not a whole safetensors file: {error}') from error
+    return content | ({SAFETENSORS_HEADER: texts} if texts else {})
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse archives that torch.save cannot have written before anything is unpacked."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
+    with zipfile.ZipFile(path) as archive:
+        packed = [info.filename for info in archive.infolist() if info.compress_type]
+    if packed:
+        raise ValueError(
+            f'{path} is a compressed archive ({packed[0]!r}), which torch.save does not write: '
+            'unpack it and give the file inside'
+        )
+
+
+def read_torch(
+    path: str | os.PathLike,
+    allowed: list[tuple[Any, str]],
+    map_location: Any = 'cpu',
+    trust: bool | None = None,
+) -> Any:
+    """Call ``torch.load`` such that it builds tensors, plain containers and ``allowed`` only.
+
+    Args:
+        path: A file of torch.save.
+        allowed: What is put in the place of which pickled name.
+        map_location: See torch.load.
+        trust: See :func:`read_content`.
+
+    Raises:
+        ValueError: If the file is damaged or needs code to be read.
+    """
+    load = functools.partial(torch.load, path, map_location=map_location)
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return load(weights_only=True)
+    except pickle.UnpicklingError as error:
+        culprit = re.search(r'GLOBAL (\S+)|unrecognized function (.+)|but got (.+)', str(error))
+        if culprit is None:
+            raise ValueError(f'{path} is damaged or was not written by torch.save') from error
+        name = next(group for group in culprit.groups() if group)
+        _check_trust(path, name, trust, error)
+        return load(weights_only=False)
+    except (
+        RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError, MemoryError
+    ) as error:  # fmt: skip
+        reason = str(error).strip().split('\n')[0]
+        raise ValueError(f'{path} is damaged or was not written by torch.save: {reason}') from error
+
+
+def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | None) -> None:
+    """Go on, with a warning, if the user trusts the file; else explain why it is refused."""
+    if trusts_checkpoints() if trust is None else trust:
+        print_log(
+            f'WARNING: {path} is trusted: reading it calls {name}, which can run any code',
+            logger='current',
+        )
+        return
+    raise ValueError(
+        f'{path} was refused: to read it, pickle would have to call {name}, which can run any '
+        "code. Save its tensors alone where it was made (torch.save({'model': "
+        'model.state_dict()}, file)); or, if you trust its author as you trust a program, allow it '
+        f'by --trust-checkpoint or {TRUST_VARIABLE}=1'
+    ) from error
+
+
+def _placeholders() -> list[tuple[type, str]]:
+    """Make one class for each name, since torch looks classes up by identity."""
+    return [(type(name.rsplit('.', 1)[-1], (Placeholder,), {}), name) for name in INERT]
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Builds NumPy arrays and plain containers; every other name is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ('_codecs', 'encode'):  # bytes, as protocol 2 writes them
+            return _encode_latin1
+        if (module, name) not in ARRAY_PICKLE:
+            raise _ForeignNameError(f'{module}.{name}')
+        return ARRAY_PICKLE[module, name]
+
+
+class _ForeignNameError(Exception):
+    """A pickle names something that is neither an array nor a plain container."""
+
+
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    if encoding != 'latin1':
+        raise pickle.UnpicklingError(f'bytes in {encoding!r}')
+    return text.encode('latin1')
+
+
+def _read_array_pickle(path: Path, trust: bool | None) -> Any:
+    """Read a pickle without torch's container, as detectron2's zoo has them; arrays -> tensors."""
+    try:
+        with path.open('rb') as stream:
+            content = _ArrayUnpickler(stream).load()
+    except _ForeignNameError as error:
+        _check_trust(path, str(error), trust, None)
+        with path.open('rb') as stream:
+            content = pickle.load(stream)
+    except (
+        pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError,
+        MemoryError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
+        reason = str(error).strip().split('\n')[0]
+        raise ValueError(f'{path} is a damaged pickle: {reason}') from error
+    return _arrays_to_tensors(content)
+
+
+def _arrays_to_tensors(content: Any, depth: int = 3) -> Any:
+    if isinstance(content, np.ndarray) and content.dtype.kind in 'fiub':
+        array = np.ascontiguousarray(content)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder('='))).reshape(content.shape)
+    if isinstance(content, dict) and depth:
+        return {key: _arrays_to_tensors(value, depth - 1) for key, value in content.items()}
+    return content
