@@ -22,6 +22,15 @@ def warm_up_cosine(warm: float, total: float, lowest: float = 0.0, start: float 
     return factor
 
 
+def warm_up_under_cosine(warm: float, total: float) -> Formula:
+    """IcarusWizard/MAE's lambda: the lower of a line and a half cosine from the same start."""
+
+    def factor(t: float) -> float:
+        return min((t + 1) / warm, 0.5 * (1 + math.cos(math.pi * t / total)))
+
+    return factor
+
+
 def warm_up_steps(warm: float, milestones: tuple[float, ...], start: float = 0.001) -> Formula:
     """Linear warm-up from ``start``, then a tenth at each milestone (Detectron2's schedule)."""
 

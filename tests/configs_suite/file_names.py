@@ -4,7 +4,10 @@ import re
 
 from mmengine.config import Config
 
-from tests.configs_suite.reading import plain
+from mae_transfer.backbones.plain_vit import resolve_arch
+from mae_transfer.data.repeated_sampling import samples_per_picture
+from tests.configs_suite.reading import lookup, plain
+from tests.configs_suite.tables.pretrain import SHARED_VARIANTS, VARIANTS
 
 BACKBONE = re.compile(r'vit-(?P<arch>[a-z]+)-p(?P<patch>\d+)')
 TRAINING = re.compile(
@@ -12,8 +15,61 @@ TRAINING = re.compile(
 )
 ALGORITHMS = {'mae': 'MaskedAutoencoder', 'mask-rcnn': 'MaskRCNN', 'upernet': 'EncoderDecoder'}
 NECKS = {'simple-fpn': 'SimpleFPN'}
-DATA = {'in1k': 'imagenet', 'coco': 'coco', 'ade20k': 'ade', 'scenes': 'demo-scenes'}
+DATA = {
+    'in1k': 'imagenet',
+    'coco': 'coco',
+    'ade20k': 'ade',
+    'scenes': 'demo-scenes',
+    'food101': 'food-101',
+    'clipart': 'clipart',
+    'sketch': 'sketch',
+    'cifar10': 'cifar10',
+    'cifarmini': 'cifar-mini',
+}
+OWN_ARCHS = ('demo', 'mini')  # given as dicts
+COSINES = {'CosineAnnealingLR', 'WarmupUnderCosineLR'}
 NUM_IMAGES = {'coco': 118000}
+
+
+def trained_blocks(cfg: Config) -> float:
+    """How many of the encoder's last blocks are trained."""
+    backbone = cfg.model.backbone
+    depth = resolve_arch(backbone.arch)['num_layers']
+    if (k := backbone.get('trainable_blocks')) is not None:
+        return k
+    return depth - max(0, backbone.get('frozen_stages', -1))
+
+
+def neck_types(cfg: Config) -> list[str]:
+    """Classes of the neck: none, one, or several in a row."""
+    necks = cfg.model.get('neck') or []
+    return [neck.type for neck in (necks if isinstance(necks, list) else [necks])]
+
+
+def check_words(words: list[str], cfg: Config) -> None:
+    """Compare what a name says of the training with what is trained."""
+    assert ('amp' in words) == (cfg.optim_wrapper.type == 'AutocastOptimWrapper')
+    strategy = (cfg.get('strategy') or {}).get('type')
+    assert ('fsdp' in words) == (strategy == 'FullyShardStrategy')
+    schedules = [scheduler.type for scheduler in cfg.param_scheduler]
+    assert 'coslr' not in words or COSINES & set(schedules)
+    resizes = [s for s in cfg.train_pipeline if s.type == 'RandomResize'] if 'lsj' in words else []
+    assert all(plain(resize.ratio_range) == [0.1, 2.0] for resize in resizes)
+    attentive = 'AttentiveProbe' in neck_types(cfg)
+    k, depth = trained_blocks(cfg), resolve_arch(cfg.model.backbone.arch)['num_layers']
+    assert ('attentive' in words) == attentive
+    assert ('linear' in words) == (k == 0 and not attentive)
+    assert ('partial' in words) == (0 < k < depth)
+    assert ('mlp' in words) == (k % 1 == 0.5)
+    assert ('ema' in words) == ('EMAHook' in [hook.type for hook in cfg.custom_hooks])
+
+
+def has_facts(cfg: Config, facts: dict) -> bool:
+    """Whether a config states all these values."""
+    try:
+        return all(plain(lookup(cfg, key)) == plain(value) for key, value in facts.items())
+    except (AttributeError, KeyError, ValueError):  # another model, another pipeline
+        return False
 
 
 def check_name(stem: str, cfg: Config) -> None:
@@ -26,27 +82,33 @@ def check_name(stem: str, cfg: Config) -> None:
     expected = ALGORITHMS[algorithm[0]] if algorithm else 'ImageClassifier'
     assert cfg.model.type == expected
     arch, patch = BACKBONE.fullmatch(backbone).groups()
-    assert cfg.model.backbone.arch == arch or isinstance(cfg.model.backbone.arch, dict)
-    assert isinstance(cfg.model.backbone.arch, dict) == (arch == 'demo')
+    stated = cfg.model.backbone.arch
+    if arch in OWN_ARCHS:
+        assert isinstance(stated, dict)
+    else:  # a dict may say what the name does not: CAE's small encoder has 12 heads
+        sizes = [(a['embed_dims'], a['num_layers']) for a in map(resolve_arch, (stated, arch))]
+        assert sizes[0] == sizes[1]
     assert cfg.model.backbone.patch_size == int(patch)
     for extra in extras:
-        if extra == 'mae-pre':
+        if extra.endswith('-pre'):
             init_cfg = cfg.model.backbone.get('init_cfg') or {}
-            assert arch == 'demo' or init_cfg.type == 'PretrainedViT'
+            assert arch in OWN_ARCHS or init_cfg.type == 'PretrainedViT'
+            assert extra != 'cae-pre' or cfg.model.backbone.qkv_bias == 'no-key'
+        elif extra in VARIANTS:
+            assert has_facts(cfg, VARIANTS[extra])
         else:
             assert cfg.model.neck.type == NECKS[extra]
+    if expected == 'MaskedAutoencoder':
+        for variant in set(VARIANTS) - set(extras) - SHARED_VARIANTS:
+            assert not has_facts(cfg, VARIANTS[variant]), variant
 
     match = TRAINING.fullmatch(training)
     images = int(match['images'])
     accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
-    assert cfg.train_dataloader.batch_size * accumulated == images
+    samples = samples_per_picture(cfg)
+    assert cfg.train_dataloader.batch_size * samples * accumulated == images
     assert cfg.auto_scale_lr.base_batch_size == int(match['gpus']) * images
-    words = match['words'].split('-')
-    assert ('amp' in words) == (cfg.optim_wrapper.type == 'AutocastOptimWrapper')
-    schedules = [scheduler.type for scheduler in cfg.param_scheduler]
-    assert 'coslr' not in words or 'CosineAnnealingLR' in schedules
-    resizes = [s for s in cfg.train_pipeline if s.type == 'RandomResize'] if 'lsj' in words else []
-    assert all(plain(resize.ratio_range) == [0.1, 2.0] for resize in resizes)
+    check_words(match['words'].split('-'), cfg)
 
     name, _, size = data.partition('-')
     assert f'data/{DATA[name]}' in cfg.train_dataloader.dataset.data_root

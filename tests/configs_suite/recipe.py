@@ -15,6 +15,8 @@ class Curve:
         per_unit: Simulated optimizer steps per unit; below 1 the schedule is shortened by it.
         error: Allowed difference of the factor behind the warm-up. MMEngine's straight lines are
             one iteration ahead of the formula.
+        first: Largest factor of the first step of a warm-up.
+        peak: Largest factor.
     """
 
     formula: Callable[[float], float]
@@ -22,6 +24,8 @@ class Curve:
     warm: float
     per_unit: float
     error: float = 1e-9
+    first: float = 1e-3
+    peak: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Recipe:
         momentum: Of SGD and LARS; None for others.
         clip_grad: Largest norm of the gradient; None = not clipped.
         amp: Whether the forward pass runs in mixed precision.
+        dtype: The precision, where it is mixed.
     """
 
     batch: int
@@ -55,3 +60,4 @@ class Recipe:
     momentum: float | None = None
     clip_grad: float | None = None
     amp: bool = True
+    dtype: str = 'float16'

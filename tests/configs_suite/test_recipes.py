@@ -121,7 +121,7 @@ def test_recipe__has_the_published_optimizer(load, path):
     wrapper, optimizer = cfg.optim_wrapper, cfg.optim_wrapper.optimizer
     assert (wrapper.type == 'AutocastOptimWrapper') == recipe.amp  # mixed precision is really on
     if recipe.amp:
-        assert wrapper.dtype == 'float16'
+        assert wrapper.dtype == recipe.dtype
     assert (wrapper.get('clip_grad') or {}).get('max_norm') == recipe.clip_grad
     assert optimizer.type == recipe.optimizer
     assert cfg.auto_scale_lr.base_batch_size == recipe.batch
@@ -179,8 +179,9 @@ def test_learning_rate__follows_the_published_formula(load, path):
         for rate, base in zip(rates[step], (recipe.lr, 0.01 * recipe.lr), strict=True):
             assert rate / base == pytest.approx(factor, abs=allowed)
     if curve.warm:
-        assert rates[0][0] <= recipe.lr * 1e-3 + 1e-12
-        assert max(rate[0] for rate in rates) == pytest.approx(recipe.lr)
+        assert rates[0][0] <= recipe.lr * curve.first + 1e-12
+        highest = max(rate[0] for rate in rates)
+        assert highest == pytest.approx(recipe.lr * curve.peak)
 
 
 def test_vitdet__decays_at_the_published_iterations(load):

@@ -61,9 +61,28 @@ def make_ade(root: Path) -> None:
             Image.fromarray(mask).save(path)
 
 
+def make_class_folders(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val'):
+        for name in ('apple_pie', 'waffles'):
+            picture(root / split / name / '0.jpg', rng)
+
+
+def make_cifar(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ('train', 'test'):
+        for name in ('airplane', 'automobile'):
+            picture(root / split / name / '0001.png', rng, (32, 32))
+
+
 # What a recipe calls its data (its data_root) -> how to make two pictures of that kind in a folder.
 MAKERS: dict[str, Callable[[Path], None]] = {
     'data/imagenet': make_imagenet,
+    'data/cifar10': make_cifar,
+    'data/cifar-mini': make_cifar,
     'data/coco': make_coco,
+    'data/food-101': make_class_folders,
+    'data/clipart': make_class_folders,
+    'data/sketch': make_class_folders,
     'data/ade/ADEChallengeData2016': make_ade,
 }

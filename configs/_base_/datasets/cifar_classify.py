@@ -1,0 +1,40 @@
+"""CIFAR-10 without augmentation, training and test part (IcarusWizard/MAE, train_classifier.py).
+
+There is no validation part: as there, the test part is looked at after every epoch.
+
+Pictures elsewhere, as `cifar-10-batches-py/` or as `{train,test}/<class>/*.png`:
+--cfg-options data.root=FOLDER
+"""
+
+train_pipeline = [dict(type='PackInputs')]  # SmallImages loads
+test_pipeline = train_pipeline
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='SmallImages',
+        data_root='data/cifar10',
+        data_prefix='train',
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=128,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='SmallImages',
+        data_root='data/cifar10',
+        data_prefix='test',
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='Accuracy', topk=(1, 5))
+test_evaluator = val_evaluator

@@ -1,0 +1,22 @@
+"""Linear probe of MAE's ViT-T/2 on CIFAR-10: the fine-tuning with a frozen encoder, 100 epochs.
+
+Source: none with a score. Articles about IcarusWizard/MAE describe its second run so, but its code
+fine-tunes; everything else is as there.
+Expected: not published.
+Cost: not published.
+
+    tools/train.py configs/cifar/vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py \
+        --pretrained WORK_DIR_OR_FILE
+"""
+
+_base_ = './vit-tiny-p2_1xb128-coslr-100e_cifar10.py'
+
+model = dict(
+    backbone=dict(
+        frozen_stages=12,
+        init_cfg=dict(
+            type='PretrainedViT',
+            checkpoint='work_dirs/mae_vit-tiny-p2_1xb4096-coslr-2000e_cifar10',
+        ),
+    )
+)
