@@ -12,5 +12,5 @@ CHECKPOINT=$2
 GPUS=$3
 shift 3
 
-. "$(dirname "${BASH_SOURCE[0]}")/torchrun.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
 run_on_all "$GPUS" test.py "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

@@ -12,5 +12,5 @@ CONFIG=$1
 GPUS=$2
 shift 2
 
-. "$(dirname "${BASH_SOURCE[0]}")/torchrun.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
 run_on_all "$GPUS" train.py "$CONFIG" --launcher pytorch "$@"

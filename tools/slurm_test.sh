@@ -13,17 +13,5 @@ CONFIG=$3
 CHECKPOINT=$4
 shift 4
 
-GPUS=${GPUS:-8}
-GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
-TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-VENV_PYTHON="$TOOLS/../.venv/bin/python"
-if [ -z "${PYTHON:-}" ]; then
-    if [ -x "$VENV_PYTHON" ]; then PYTHON=$VENV_PYTHON; else PYTHON=python; fi
-fi
-
-# SRUN_ARGS holds several words on purpose.
-# shellcheck disable=SC2086
-exec srun --partition="$PARTITION" --job-name="$JOB_NAME" --gres="gpu:$GPUS_PER_NODE" --ntasks="$GPUS" \
-    --ntasks-per-node="$GPUS_PER_NODE" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    "$PYTHON" "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher slurm "$@"
+. "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
+run_under_slurm "$PARTITION" "$JOB_NAME" test.py "$CONFIG" "$CHECKPOINT" --launcher slurm "$@"

@@ -1,4 +1,4 @@
-# Sourced by dist_train.sh and dist_test.sh: start a tool with torchrun.
+# Sourced by dist_{train,test}.sh and slurm_{train,test}.sh: start a tool on several processes.
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VENV_PYTHON="$TOOLS/../.venv/bin/python"
@@ -28,4 +28,18 @@ run_on_all() {
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
     exec "$PYTHON" -m torch.distributed.run --nnodes "$nodes" --nproc-per-node "$gpus" "${rendezvous[@]}" \
         "$TOOLS/$tool" "$@"
+}
+
+# run_under_slurm PARTITION JOB_NAME TOOL ARGUMENTS...
+# GPUS (8), GPUS_PER_NODE (8, at most GPUS), CPUS_PER_TASK (5) and SRUN_ARGS come from the environment.
+run_under_slurm() {
+    local partition=$1 job=$2 tool=$3 gpus=${GPUS:-8}
+    local gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+    shift 3
+    # SRUN_ARGS holds several words on purpose.
+    # shellcheck disable=SC2086
+    exec srun --partition="$partition" --job-name="$job" --gres="gpu:$gpus_per_node" --ntasks="$gpus" \
+        --ntasks-per-node="$gpus_per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
+        ${SRUN_ARGS:-} \
+        "$PYTHON" "$TOOLS/$tool" "$@"
 }
