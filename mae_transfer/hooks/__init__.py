@@ -1,6 +1,7 @@
 """What watches a run: hooks of MMEngine. No other room imports this one."""
 
+from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from mae_transfer.hooks.reconstruction import ReconstructionHook
 
-__all__ = ['EncoderMetadataHook', 'ReconstructionHook']
+__all__ = ['AtomicCheckpointHook', 'EncoderMetadataHook', 'ReconstructionHook']

@@ -1,0 +1,103 @@
+"""A file is either whole or not there, whenever a process is killed or a disk fills up.
+
+The content goes to a temporary file beside the target, is forced to the disk, and then takes the
+target's name in one step. :func:`install` lets MMEngine's local storage write that way, so every
+checkpoint of every framework that it saves is whole.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mmengine.fileio import LocalBackend, register_backend
+
+TEMPORARY = '.tmp'  # ending of an unfinished file; no reader of checkpoints takes it for one
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name when it is whole.
+
+    A link is followed; what stood at the path before stays until then, and for good when the body
+    raises. A process that is killed leaves ``.NAME.PID.tmp`` behind, see :func:`remove_leftovers`.
+
+    Args:
+        path: The file. Its folder must exist. What is no regular file (a pipe, /dev/stdout) is
+            written to directly.
+
+    Yields:
+        A binary stream.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with path.open('wb') as stream:
+            yield stream
+        return
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY}')
+    try:
+        with temporary.open('wb') as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_atomically(path: str | os.PathLike, content: bytes | str) -> None:
+    """Write a whole file, text as UTF-8; see :func:`atomic_file`."""
+    with atomic_file(path) as stream:
+        stream.write(content.encode('utf-8') if isinstance(content, str) else content)
+
+
+def remove_leftovers(folder: str | os.PathLike, pattern: str = '*') -> list[Path]:
+    """Remove unfinished files that killed processes left in a folder.
+
+    Args:
+        folder: The folder; it need not exist.
+        pattern: Names that the files would have got, such as '*.pth'.
+
+    Returns:
+        The files that were removed.
+    """
+    leftovers = sorted(Path(folder).glob(f'.{pattern}.*{TEMPORARY}'))
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return leftovers
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the new name to the disk, too, where the system can synchronise folders."""
+    if os.name != 'posix':
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's local storage, whose files are whole or not there."""
+
+    def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
+        """Write bytes; the folder is made if need be."""
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | os.PathLike, encoding: str = 'utf-8') -> None:
+        """Write text; the folder is made if need be."""
+        self.put(obj.encode(encoding), filepath)
+
+
+def install() -> None:
+    """Make MMEngine write local files through :class:`AtomicLocalBackend`."""
+    register_backend('local', AtomicLocalBackend, force=True, prefixes='')

@@ -1,0 +1,105 @@
+"""Writes checkpoints such that a run that is killed at any moment can be resumed."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
+from mae_transfer.registry import HOOKS
+
+POINTER = 'last_checkpoint'
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """MMEngine's ``CheckpointHook`` in an order that never leaves a run without a checkpoint.
+
+    The new checkpoint is whole on the disk before ``last_checkpoint`` names it, and named before
+    an old one is removed; the base class removes first. Also the best checkpoint is removed only
+    when its successor is there. While a checkpoint is written, the disk holds one more than
+    ``max_keep_ckpts``; so it stays when the run is killed between naming and removing. Unfinished
+    files of killed runs are removed when the next run in the same folder starts.
+
+    Args:
+        **kwargs: Those of ``CheckpointHook``.
+
+    Raises:
+        ValueError: ``file_client_args`` is given: that deprecated way does not write whole files.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        if kwargs.get('file_client_args') is not None:
+            raise ValueError(
+                f'file_client_args={kwargs["file_client_args"]!r} is deprecated in MMEngine and '
+                'writes files that may be cut when a run is killed: use backend_args'
+            )
+        super().__init__(**kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the folder of the checkpoints and tidy it."""
+        super().before_train(runner)
+        if not is_main_process():
+            return
+        for path in [
+            *remove_leftovers(self.out_dir, '*.pth'),
+            *remove_leftovers(runner.work_dir, POINTER),
+        ]:
+            runner.logger.info(f'Removed {path}, which a killed run left unfinished.')
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Write, point to what was written, then remove what is outdated."""
+        outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else None
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            write_atomically(Path(runner.work_dir, POINTER), self.last_ckpt)
+        if outdated is not None:
+            self._remove(self.file_backend.join_path(self.out_dir, outdated))
+
+    def _keep(self, runner: Runner, step: int) -> str | None:
+        """Note a step as kept; return the name of the checkpoint that has to make room, if any."""
+        ids = self.keep_ckpt_ids
+        if ids and ids[-1] == step:  # saved a second time, after an evaluation
+            return None
+        outdated = ids.popleft() if len(ids) == self.max_keep_ckpts else None
+        ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(ids))
+        return None if outdated is None else self.filename_tmpl.format(outdated)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Write the best checkpoints, if they are better, then remove the former ones."""
+        if not self.save_best:
+            return
+        one = len(self.key_indicators) == 1
+        best = vars(self) if one else self.best_ckpt_path_dict
+        former = {name: best[name] for name in (['best_ckpt_path'] if one else best)}
+        best.update(dict.fromkeys(former))  # the base class removes what it finds here
+        super()._save_best_checkpoint(runner, metrics)
+        for name, path in former.items():
+            if best[name] is None:
+                best[name] = path
+            elif path and path != best[name]:
+                self._remove(path)
+
+    def _remove(self, path: str) -> None:
+        """Remove a checkpoint, which may be a folder, if it is still there."""
+        if not is_main_process():
+            return
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+        elif self.file_backend.isdir(path):
+            self.file_backend.rmtree(path)
