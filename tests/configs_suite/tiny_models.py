@@ -1,8 +1,12 @@
 """Recipes made small enough for a CPU: 32 wide, images of some patches, structure kept."""
 
+import functools
 import importlib
+import tempfile
+from pathlib import Path
 
-from mmengine.config import Config
+import torch
+from mmengine.config import Config, ConfigDict
 
 from mae_transfer.backbones.plain_vit import resolve_arch
 
@@ -48,9 +52,30 @@ def narrow(cfg: Config) -> Config:
         narrow_detector(cfg)
     elif cfg.default_scope == 'mmseg':
         model.decode_head.channels = model.auxiliary_head.channels = 16
+    elif isinstance(model.get('neck'), list):  # an attentive probe and its batch norm
+        model.neck[0].num_heads = 2
     elif model.type == 'MaskedAutoencoder':
-        model.neck.update(embed_dims=WIDTH, num_layers=1, num_heads=2)
+        narrow_masked_autoencoder(model)
     return cfg
+
+
+def narrow_masked_autoencoder(model: ConfigDict) -> None:
+    """One block of decoder; blocks of patches and principal components for a tiny picture."""
+    model.neck.update(embed_dims=WIDTH, num_layers=1, num_heads=2)
+    if (model.get('masking') or {}).get('type') == 'BlockMasking':
+        model.masking.min_block = 1
+    if model.target_generator.type == 'PCATarget':
+        model.target_generator.basis = any_basis(model.target_generator.patch_size)
+
+
+@functools.cache
+def any_basis(patch_size: int) -> str:
+    """A file with the principal components of noise."""
+    from mae_transfer.pretrain.patch_pca import fit_patch_pca
+
+    path = Path(tempfile.mkdtemp(prefix='patch-pca-'), 'basis.npz')
+    fit_patch_pca([torch.rand(2, 3, 4 * patch_size, 4 * patch_size)], patch_size).save(path)
+    return str(path)
 
 
 def narrow_detector(cfg: Config) -> None:

@@ -18,7 +18,7 @@ def lr_config(**rule) -> Config:
     return Config(
         dict(
             auto_scale_lr=rule,
-            train_dataloader=dict(batch_size=2),
+            train_dataloader=dict(batch_size=2, dataset=dict(type='ImageNet', pipeline=[])),
             optim_wrapper=dict(accumulative_counts=4, optimizer=dict(type='AdamW', lr=1e-4)),
         )
     )
@@ -31,6 +31,15 @@ def test_scale_lr__counts_processes_images_and_accumulation(train, capsys):
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(2.5e-5)
     assert 'lr 0.0001 (recipe, batch 64) x 16/64 = 2.5e-05' in capsys.readouterr().out
     assert cfg.auto_scale_lr.enable is False  # mmengine would scale once more
+
+
+def test_scale_lr__counts_crops_of_one_picture(train, capsys):
+    """Repeated sampling: 1e-4 x (1 process x 2 images x 4 accumulated x 8 crops) / 64."""
+    cfg = lr_config(base_batch_size=64)
+    cfg.train_dataloader.dataset.pipeline = [dict(type='MultiView', num_views=8, transforms=[[]])]
+    train.scale_lr(cfg, world_size=1)
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-4)
+    assert '4 accumulated x 8 crops of each' in capsys.readouterr().out
 
 
 def test_scale_lr__needs_the_batch_size_of_the_recipe(train):
