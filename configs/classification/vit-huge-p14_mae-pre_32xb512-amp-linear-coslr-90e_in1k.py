@@ -1,0 +1,24 @@
+"""Linear probe of MAE's ViT-H/14 on ImageNet-1K, 90 epochs: a frozen encoder, its class token.
+
+Source: He et al. 2021 (arXiv 2111.06377), Table 10; facebookresearch/mae, main_linprobe.py and
+FINETUNE.md.
+Expected: 77.2 % top-1 from 1600 epochs of MAE (FINETUNE.md; paper: 76.6). 50 epochs are enough
+(FINETUNE.md).
+Cost: not published; 32 GPUs.
+
+    tools/dist_train.sh \
+        configs/classification/vit-huge-p14_mae-pre_32xb512-amp-linear-coslr-90e_in1k.py 32 \
+        --pretrained WORK_DIR_OR_FILE
+"""
+
+_base_ = './vit-base-p16_mae-pre_32xb512-amp-linear-coslr-90e_in1k.py'
+
+model = dict(
+    backbone=dict(
+        arch='huge',
+        patch_size=14,
+        init_cfg=dict(checkpoint='checkpoints/mae_pretrain_vit_huge.pth'),
+    ),
+    neck=dict(input_features=1280),
+    head=dict(in_channels=1280),
+)
