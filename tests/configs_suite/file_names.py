@@ -13,8 +13,17 @@ BACKBONE = re.compile(r'vit-(?P<arch>[a-z]+)-p(?P<patch>\d+)')
 TRAINING = re.compile(
     r'(?P<gpus>\d+)xb(?P<images>\d+)(?P<words>(-[a-z]+)*)-(?P<length>\d+)(?P<unit>[eki])'
 )
-ALGORITHMS = {'mae': 'MaskedAutoencoder', 'mask-rcnn': 'MaskRCNN', 'upernet': 'EncoderDecoder'}
-NECKS = {'simple-fpn': 'SimpleFPN'}
+ALGORITHMS = {
+    'mae': 'MaskedAutoencoder',
+    'mask-rcnn': 'MaskRCNN',
+    'cascade-mask-rcnn': 'CascadeRCNN',
+    'upernet': 'EncoderDecoder',
+}
+NECKS = {'simple-fpn': ['SimpleFPN'], 'fpn': ['RescaledPyramid', 'FPN']}
+PARTS = {  # of a detector or a segmentor, beyond its neck
+    'rel-pos': {'model.backbone.rel_pos': 'table'},
+    'rpn-ln': {'model.rpn_head.type': 'RPNHeadWithNorm'},
+}
 DATA = {
     'in1k': 'imagenet',
     'coco': 'coco',
@@ -55,6 +64,8 @@ def check_words(words: list[str], cfg: Config) -> None:
     assert 'coslr' not in words or COSINES & set(schedules)
     resizes = [s for s in cfg.train_pipeline if s.type == 'RandomResize'] if 'lsj' in words else []
     assert all(plain(resize.ratio_range) == [0.1, 2.0] for resize in resizes)
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    assert ('ms' in words) == ('RandomChoice' in [step.type for step in pipeline])
     attentive = 'AttentiveProbe' in neck_types(cfg)
     k, depth = trained_blocks(cfg), resolve_arch(cfg.model.backbone.arch)['num_layers']
     assert ('attentive' in words) == attentive
@@ -70,6 +81,13 @@ def has_facts(cfg: Config, facts: dict) -> bool:
         return all(plain(lookup(cfg, key)) == plain(value) for key, value in facts.items())
     except (AttributeError, KeyError, ValueError):  # another model, another pipeline
         return False
+
+
+def check_pretraining(words: list[str], checkpoint: str) -> None:
+    """Compare the method, and perhaps the epochs, with the name of the file that is loaded."""
+    method, *epochs = words
+    assert method in checkpoint.rpartition('/')[2] or not checkpoint.endswith('.pth')
+    assert all(f'_{length}p' in checkpoint for length in epochs)
 
 
 def check_name(stem: str, cfg: Config) -> None:
@@ -94,10 +112,11 @@ def check_name(stem: str, cfg: Config) -> None:
             init_cfg = cfg.model.backbone.get('init_cfg') or {}
             assert arch in OWN_ARCHS or init_cfg.type == 'PretrainedViT'
             assert extra != 'cae-pre' or cfg.model.backbone.qkv_bias == 'no-key'
-        elif extra in VARIANTS:
-            assert has_facts(cfg, VARIANTS[extra])
+            check_pretraining(extra.split('-')[:-1], init_cfg.get('checkpoint', ''))
+        elif extra in VARIANTS | PARTS:
+            assert has_facts(cfg, (VARIANTS | PARTS)[extra])
         else:
-            assert cfg.model.neck.type == NECKS[extra]
+            assert neck_types(cfg) == NECKS[extra]
     if expected == 'MaskedAutoencoder':
         for variant in set(VARIANTS) - set(extras) - SHARED_VARIANTS:
             assert not has_facts(cfg, VARIANTS[variant]), variant
@@ -118,7 +137,9 @@ def check_name(stem: str, cfg: Config) -> None:
         assert sides == ([img_size] * 2 if isinstance(img_size, int) else plain(img_size))
     length = int(match['length']) * (1000 if match['unit'] == 'k' else 1)
     total = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
-    assert max(scheduler.end for scheduler in cfg.param_scheduler) == total
+    by_epoch = 'max_epochs' in cfg.train_cfg  # a warm-up may count iterations all the same
+    ends = [s.end for s in cfg.param_scheduler if s.get('by_epoch', True) == by_epoch]
+    assert max(ends) == total
     if match['unit'] == 'e' and cfg.train_cfg.type == 'IterBasedTrainLoop':
         total = round(total * cfg.auto_scale_lr.base_batch_size / NUM_IMAGES[name])
     assert total == length

@@ -27,6 +27,30 @@ test_pipeline = [
     map_labels,
     dict(type='PackSegInputs'),
 ]
+# Several scales and both mirrorings, averaged: tools/test.py --tta. The ratios are BEiT's; like its
+# code, none makes the short side smaller than the crop, so that .5 and .75 count as 1.
+ratios = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+tta_model = dict(type='SegTTAModel')
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(
+                    type='Resize',
+                    scale=(int(2048 * max(ratio, 1)), int(512 * max(ratio, 1))),
+                    keep_ratio=True,
+                )
+                for ratio in ratios
+            ],
+            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
+            [dict(type='LoadAnnotations')],
+            [map_labels],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 
 train_dataloader = dict(
     batch_size=2,

@@ -1,0 +1,41 @@
+"""Mask R-CNN on four block outputs of a plain ViT-B/16 (Li et al. 2021, arXiv 2111.11429, sec. 2).
+
+The detector of MAE's Table 4. The last block of each quarter is global, the others see windows; one
+table of relative positions is shared by all global blocks and one by all windows, both from zero.
+"""
+
+_base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+
+model = dict(
+    # Images are normalised, then padded with zeros, right and below, to a square of 1024 pixels.
+    data_preprocessor=dict(pad_value=0, pad_size_divisor=1024),
+    backbone=dict(
+        _delete_=True,
+        type='PlainViT',
+        arch='base',
+        img_size=1024,
+        patch_size=16,
+        pretrain_img_size=224,  # positions are stored 14 x 14 and interpolated in each forward pass
+        with_cls_token=False,
+        pos_embed='learned',
+        rel_pos='shared_table',
+        window_size=14,
+        global_blocks=(2, 5, 8, 11),
+        out_indices=(2, 5, 8, 11),
+        drop_path_rate=0.1,
+        final_norm=False,
+    ),
+    neck=[
+        dict(type='RescaledPyramid', embed_dims=768, norm_cfg=dict(type='GN', num_groups=32)),
+        dict(type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5, norm_cfg=norm_cfg),
+    ],
+    rpn_head=dict(num_convs=2),
+    roi_head=dict(
+        bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm_cfg),
+        mask_head=dict(norm_cfg=norm_cfg),
+    ),
+    # Detectron2 gives a proposal to the object that it overlaps most, and to no other.
+    train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=False))),
+)

@@ -1,0 +1,10 @@
+"""ViTDet's schedule on COCO, 75 epochs: 3/4 of the iterations and milestones of 100 epochs."""
+
+_base_ = './vitdet_100e.py'
+
+max_iters = _base_.max_iters * 3 // 4
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].update(
+    end=max_iters, milestones=[step * 3 // 4 for step in param_scheduler[1].milestones]
+)
+train_cfg = dict(max_iters=max_iters)

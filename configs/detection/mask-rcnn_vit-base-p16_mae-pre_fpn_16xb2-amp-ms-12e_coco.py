@@ -1,0 +1,22 @@
+"""MAE in CAE's recipe: Mask R-CNN on ViT-B/16 from MAE, 12 epochs on COCO.
+
+Source: README of https://github.com/Atten4Vis/CAE. The numbers of its MAE runs are not stated: they
+are those of CAE, the encoder is MAE's.
+Expected: 48.4 box AP, 42.6 mask AP (README).
+Cost: not published.
+
+    tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb2-amp-ms-12e_coco.py \
+        16 --pretrained WORK_DIR_OR_FILE
+"""
+
+_base_ = './mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py'
+
+model = dict(
+    backbone=dict(
+        pos_embed='sincos_xy',
+        qkv_bias=True,
+        layer_scale_init=None,
+        init_cfg=dict(checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
+    )
+)

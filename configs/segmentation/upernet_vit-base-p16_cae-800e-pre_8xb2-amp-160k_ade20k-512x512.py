@@ -1,0 +1,16 @@
+"""UperNet on ViT-B/16 from 800 epochs of CAE, 160,000 iterations on ADE20K.
+
+Source: Chen et al. 2022 (arXiv 2202.03026), 5.2; https://github.com/Atten4Vis/CAE,
+downstream_tasks/semantic_segmentation, upernet_cae_base.
+Expected: 49.7 mIoU, single scale (README).
+Cost: not published.
+
+    tools/dist_train.sh \
+        configs/segmentation/upernet_vit-base-p16_cae-800e-pre_8xb2-amp-160k_ade20k-512x512.py 8 \
+        --pretrained WORK_DIR_OR_FILE
+"""
+
+_base_ = './upernet_vit-base-p16_cae-pre_8xb2-amp-160k_ade20k-512x512.py'
+
+model = dict(backbone=dict(init_cfg=dict(checkpoint='checkpoints/cae_base_800ep.pth')))
+optim_wrapper = dict(optimizer=dict(lr=2e-4))

@@ -1,0 +1,38 @@
+"""A norm behind the hidden convolutions of the RPN, which MMDetection's head has no place for.
+
+It registers with MMDetection; configs that use it name this file in ``custom_imports``.
+"""
+
+from mmcv.cnn import ConvModule
+from mmdet.models import RPNHead
+from mmdet.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module()
+class RPNHeadWithNorm(RPNHead):
+    """Region proposal network whose hidden convolutions are each followed by a norm and a ReLU.
+
+    The text of ViTDet says so (Li et al. 2022, https://arxiv.org/abs/2203.16527, A.2); its released
+    configs, and the default ones here, have no norm.
+
+    Args:
+        *args: Of MMDetection's ``RPNHead``.
+        norm_cfg: The norm, such as ``dict(type='ChannelLN', eps=1e-6)``.
+        **kwargs: Of MMDetection's ``RPNHead``; ``num_convs`` = hidden convolutions.
+    """
+
+    def __init__(self, *args: object, norm_cfg: dict, **kwargs: object) -> None:
+        self.norm_cfg = norm_cfg  # before the base class, whose __init__ builds the layers
+        super().__init__(*args, **kwargs)
+
+    def _init_layers(self) -> None:
+        """Build the head, then its hidden convolutions anew."""
+        super()._init_layers()
+        widths = [self.in_channels] + [self.feat_channels] * self.num_convs
+        self.rpn_conv = nn.Sequential(
+            *(
+                ConvModule(before, after, 3, padding=1, norm_cfg=self.norm_cfg, inplace=False)
+                for before, after in zip(widths[:-1], widths[1:], strict=True)
+            )
+        )
