@@ -52,8 +52,21 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--work-dir` and `--launcher`."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints even if that runs code they contain; only for files whose author '
+        'you trust as you trust a program',
+    )
     # Older launchers pass it; the environment variable says the same.
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def trust_checkpoints() -> None:
+    """Do what `--trust-checkpoint` says, for every file that this process reads."""
+    from mae_transfer.transfer.file_content import TRUST_VARIABLE
+
+    os.environ[TRUST_VARIABLE] = '1'
 
 
 # -------------------------------------------------------------------------------------- the config

@@ -25,6 +25,7 @@ from launch import (
     say,
     set_work_dir,
     start_processes,
+    trust_checkpoints,
 )
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -56,6 +57,8 @@ def test(args: argparse.Namespace) -> None:
     """Prepare the config, load the checkpoint completely or not at all, evaluate."""
     cfg = read_config(args.config, args.cfg_options)
     checkpoint = find_file(args.checkpoint, 'CHECKPOINT')
+    if args.trust_checkpoint:
+        trust_checkpoints()
     set_work_dir(cfg, args.config, args.work_dir)
     set_test_stage(cfg, args.config)
     import_framework(cfg.get('default_scope'))
@@ -122,30 +125,10 @@ def load_whole_checkpoint(runner, checkpoint: str) -> None:  # noqa: ANN001
     Raises:
         ValueError: Tensors are missing, left over or of another shape, or the class names differ.
     """
-    from mmengine.model import is_model_wrapper
-    from mmengine.runner.checkpoint import _load_checkpoint
+    from mae_transfer.hooks.load_account import LoadAccountHook
 
-    saved = _load_checkpoint(checkpoint, map_location='cpu')
-    state = saved.get('state_dict', saved)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    wanted = model.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    left_over = sorted(state.keys() - wanted.keys())
-    shapes = [f'{k} {tuple(state[k].shape)} instead of {tuple(v.shape)}' for k, v in wanted.items()
-              if k in state and state[k].shape != v.shape]  # fmt: skip
-    problems = [
-        f'{len(keys)} {what} ({", ".join(keys[:10])}{", ..." if len(keys) > 10 else ""})'
-        for what, keys in (
-            ('missing', missing),
-            ('left over', left_over),
-            ('of another shape', shapes),
-        )
-        if keys
-    ]
-    if problems:
-        raise ValueError(
-            f'{checkpoint} does not fit the model of the config: {"; ".join(problems)}'
-        )
+    runner.register_hook(LoadAccountHook(whole=True, checkpoint=checkpoint))
+    saved = runner.load_checkpoint(checkpoint)
     trained = (saved.get('meta') or {}).get('dataset_meta') or {}
     dataset = runner.test_loop.dataloader.dataset
     classes = getattr(dataset, 'metainfo', {}).get('classes')
@@ -154,7 +137,6 @@ def load_whole_checkpoint(runner, checkpoint: str) -> None:  # noqa: ANN001
             f'{checkpoint} was trained on other classes than the test data have:\n'
             f'  {list(trained["classes"])}\n  {list(classes)}'
         )
-    runner.load_checkpoint(checkpoint)
 
 
 class SavePredictions(Hook):

@@ -19,6 +19,7 @@ from launch import (
     say,
     set_work_dir,
     start_processes,
+    trust_checkpoints,
 )
 from mmengine.config import Config
 
@@ -33,7 +34,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--pretrained',
         metavar='FILE_OR_WORK_DIR',
-        help='weights for the backbone: a checkpoint file, or the work dir of a pre-training run',
+        help='weights for the backbone: a checkpoint file, the work dir of a pre-training run, a '
+        "folder of Hugging Face's library, or timm:NAME",
+    )
+    parser.add_argument(
+        '--allow-partial',
+        nargs='+',
+        default=[],
+        metavar='PATTERN',
+        help='tensors that --pretrained, load_from or --resume may leave as they are, by patterns '
+        "of their names: 'norm.*'; anything else that does not fit is an error",
     )
     parser.add_argument(
         '--resume',
@@ -72,6 +82,9 @@ def train(args: argparse.Namespace) -> None:
     resumed = set_resume(cfg, args.resume)
     if args.pretrained:
         set_pretrained(cfg, args.pretrained, args.resume, resumed)
+    if args.trust_checkpoint:
+        trust_checkpoints()
+    set_load_account(cfg, args.allow_partial)
     import_framework(cfg.get('default_scope'))
 
     from mae_transfer.optim.accumulation import count_steps
@@ -137,10 +150,11 @@ def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: st
     run and its own checkpoint in the later ones.
 
     Raises:
-        FileNotFoundError: Neither a file nor a folder.
+        FileNotFoundError: Neither a file nor a folder nor cached weights of timm.
         ValueError: The model has no backbone, or an explicit checkpoint is to be resumed as well.
     """
-    if not os.path.exists(pretrained):
+    by_name = pretrained.startswith('timm:')
+    if not by_name and not os.path.exists(pretrained):
         raise FileNotFoundError(f'--pretrained: there is no file or folder {pretrained!r}')
     if 'backbone' not in (cfg.get('model') or {}):
         raise ValueError('--pretrained: this config has no model.backbone to load weights into')
@@ -157,9 +171,28 @@ def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: st
     former = cfg.model.backbone.get('init_cfg')
     # Another file, fitted as the recipe says: CAE's fine-tuning, for one, starts fc_norm from norm.
     options = former if isinstance(former, dict) and former.get('type') == 'PretrainedViT' else {}
-    cfg.model.backbone.init_cfg = dict(
-        options, type='PretrainedViT', checkpoint=os.path.abspath(pretrained)
-    )
+    checkpoint = pretrained if by_name else os.path.abspath(pretrained)
+    cfg.model.backbone.init_cfg = dict(options, type='PretrainedViT', checkpoint=checkpoint)
+
+
+def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
+    """Account for every checkpoint of the run; what `--allow-partial` names may stay as it is.
+
+    Raises:
+        ValueError: There is something to let pass, but nothing that is loaded.
+    """
+    hooks = [hook for hook in cfg.get('custom_hooks') or () if hook['type'] != 'LoadAccountHook']
+    cfg.custom_hooks = [*hooks, dict(type='LoadAccountHook', allow_partial=allow_partial)]
+    if not allow_partial:
+        return
+    init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')
+    if isinstance(init_cfg, dict) and init_cfg.get('type') == 'PretrainedViT':
+        init_cfg['allow_partial'] = allow_partial
+    elif not cfg.get('load_from') and not cfg.get('resume'):
+        raise ValueError(
+            f'--allow-partial {" ".join(allow_partial)}: this run loads no checkpoint; give '
+            '--pretrained, --resume or load_from'
+        )
 
 
 def set_amp(cfg: Config) -> None:

@@ -2,6 +2,7 @@
 
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
+from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.hooks.reconstruction import ReconstructionHook
 
-__all__ = ['AtomicCheckpointHook', 'EncoderMetadataHook', 'ReconstructionHook']
+__all__ = ['AtomicCheckpointHook', 'EncoderMetadataHook', 'LoadAccountHook', 'ReconstructionHook']

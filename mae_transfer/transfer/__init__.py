@@ -1,5 +1,6 @@
 """Journey 2: a checkpoint becomes a backbone, its maps become a pyramid for the heads."""
 
+from mae_transfer.transfer import runner_checkpoints  # MMEngine's readers, replaced by safe ones
 from mae_transfer.transfer.channel_norm import ChannelLN
 from mae_transfer.transfer.checkpoint import PretrainedViT, load_pretrained
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
@@ -17,4 +18,5 @@ __all__ = [
     'SimpleFPN',
     'encoder_metadata',
     'load_pretrained',
+    'runner_checkpoints',
 ]

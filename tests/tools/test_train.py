@@ -111,6 +111,29 @@ def test_set_pretrained__a_requeued_job_goes_on_from_its_own_checkpoint(train, t
         train.set_pretrained(cfg, str(tmp_path), resume='iter_1.pth', resumed='iter_1.pth')
 
 
+def test_set_pretrained__weights_of_timm_by_name(train):
+    cfg = Config(dict(model=dict(backbone=dict(type='PlainViT'))))
+    train.set_pretrained(cfg, 'timm:vit_base_patch16_224.mae', resume=None, resumed=None)
+    assert cfg.model.backbone.init_cfg.checkpoint == 'timm:vit_base_patch16_224.mae'
+
+
+def test_set_load_account__every_run_has_one(train):
+    cfg = Config(dict(model=dict(backbone=dict()), custom_hooks=[dict(type='NaNGuard')]))
+    for _ in range(2):
+        train.set_load_account(cfg, [])
+    assert [hook['type'] for hook in cfg.custom_hooks] == ['NaNGuard', 'LoadAccountHook']
+
+
+def test_set_load_account__allow_partial(train):
+    init_cfg = dict(type='PretrainedViT', checkpoint='x.pth')
+    cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg))))
+    train.set_load_account(cfg, ['norm.*'])
+    assert cfg.model.backbone.init_cfg.allow_partial == ['norm.*']
+    assert cfg.custom_hooks == [dict(type='LoadAccountHook', allow_partial=['norm.*'])]
+    with pytest.raises(ValueError, match=r'--allow-partial norm.\*: this run loads no checkpoint'):
+        train.set_load_account(Config(dict(model=dict(backbone=dict()))), ['norm.*'])
+
+
 @pytest.mark.slow
 def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
     """Iteration 2 after `--resume` at 1 gives the weights of two iterations at once."""

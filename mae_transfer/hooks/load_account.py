@@ -1,0 +1,108 @@
+"""Keeps the proof of what was loaded: in the log, and as load_account.json beside it."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.registry import HOOKS
+from mae_transfer.transfer.checkpoint_file import METADATA_KEY
+from mae_transfer.transfer.encoder_facts import METADATA, check_facts
+from mae_transfer.transfer.encoder_metadata import check_metadata
+from mae_transfer.transfer.model_account import ModelAccount, account_of_model
+
+FILE_NAME = 'load_account.json'
+
+
+@HOOKS.register_module()
+class LoadAccountHook(Hook):
+    """Account for every checkpoint of a run, and refuse one that does not fit.
+
+    Encoders that ``PretrainedViT`` loaded carry their account with them. For a checkpoint of the
+    whole model (``load_from``, ``resume``, evaluation), where MMEngine only warns, the account is
+    made here: all of the encoder has to match, and all of the model when it is resumed or
+    evaluated. What was loaded is written to ``<work_dir>/<timestamp>/load_account.json``::
+
+        {"encoders": {"backbone": {...}}, "model": {...} or null}
+
+    The tools add this hook to every run.
+
+    Args:
+        allow_partial: Patterns of the model's tensors (as of file names) that need not match.
+        whole: Whether everything has to match; None = when the run resumes.
+        checkpoint: The file, where the runner does not know it.
+
+    Raises:
+        ValueError: Before a checkpoint is loaded that does not fit, naming the tensors.
+    """
+
+    priority = 'VERY_HIGH'  # before hooks that change the checkpoint
+
+    def __init__(
+        self,
+        allow_partial: Sequence[str] = (),
+        whole: bool | None = None,
+        checkpoint: str | None = None,
+    ) -> None:
+        self.allow_partial = allow_partial
+        self.whole = whole
+        self.checkpoint = checkpoint
+        self.account: ModelAccount | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare what was read with the model, before MMEngine copies what matches."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        path = str(self.checkpoint or getattr(runner, '_load_from', None) or 'the checkpoint')
+        state = checkpoint.get('state_dict', checkpoint)
+        account = account_of_model(model, state, path, self.allow_partial)
+        whole = bool(getattr(runner, '_resume', False)) if self.whole is None else self.whole
+        account.check(whole)
+        self._check_metadata(model, (checkpoint.get('meta') or {}).get(METADATA_KEY), path)
+        complete = not (account.missing or account.misshapen or account.left_over)
+        level = logging.INFO if complete else logging.WARNING
+        runner.logger.log(level, account.summary())
+        self.account = account
+
+    def _check_metadata(self, model: nn.Module, block: dict | None, path: str) -> None:
+        """Compare what shapes do not tell: heads, epsilon, activation."""
+        encoders = [module for module in model.modules() if isinstance(module, PlainViT)]
+        if block is None or len(encoders) != 1:
+            return
+        try:
+            check_metadata(block)
+            facts = ('num_heads', 'norm_eps', 'act')
+            check_facts(encoders[0], {f: (block[f], METADATA) for f in facts if f in block})
+        except ValueError as error:
+            raise ValueError(f'{path} does not fit the model of the config: {error}') from error
+
+    def before_train(self, runner: Runner) -> None:
+        """Write down what the training starts from."""
+        self._write(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Write down what is evaluated."""
+        self._write(runner)
+
+    def _write(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        encoders = {
+            name: module.load_account.to_dict()
+            for name, module in model.named_modules()
+            if isinstance(module, PlainViT) and hasattr(module, 'load_account')
+        }
+        if not is_main_process() or not (encoders or self.account):
+            return
+        content = {
+            'encoders': encoders,
+            'model': None if self.account is None else self.account.to_dict(),
+        }
+        path = Path(runner.log_dir, FILE_NAME)
+        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        runner.logger.info(f'what was loaded: {path}')

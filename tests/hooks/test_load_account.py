@@ -1,0 +1,158 @@
+"""The proof of what a run loaded, from MMEngine's runner to the file beside its log."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mae_transfer.hooks.load_account import FILE_NAME
+from mae_transfer.transfer.encoder_metadata import encoder_metadata
+from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
+
+
+class MeanModel(BaseModel):
+    """A model with an encoder as ``backbone`` that learns to output zero."""
+
+    def __init__(self, backbone, classes=2):
+        super().__init__()
+        self.backbone = backbone
+        self.head = torch.nn.Linear(32, classes)
+
+    def forward(self, inputs, mode='tensor'):
+        return {'loss': self.head(self.backbone(inputs)[0].mean((2, 3))).square().mean()}
+
+
+def make_runner(tmp_path, model, **kwargs):
+    hook = dict(type='LoadAccountHook', allow_partial=kwargs.pop('allow_partial', ()))
+    runner = Runner(
+        model=model,
+        work_dir=str(tmp_path),
+        train_dataloader=DataLoader([{'inputs': torch.randn(3, 32, 32)}] * 2),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        train_cfg=dict(by_epoch=False, max_iters=1),
+        default_hooks=dict(checkpoint=None, logger=None),
+        custom_hooks=[hook],
+        experiment_name=tmp_path.name,
+        **kwargs,
+    )
+    return runner
+
+
+def written(runner) -> dict:
+    return json.loads(Path(runner.log_dir, FILE_NAME).read_text())
+
+
+def save_model(path, model, metadata=None):
+    meta = {} if metadata is None else {'mae_transfer': metadata}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
+    return str(path)
+
+
+def test_load_account__pretrained_encoder(tmp_path):
+    path = tmp_path / 'mae.pth'
+    torch.save(fair_full(dict(make_vit().state_dict())), path)
+    init_cfg = dict(type='PretrainedViT', checkpoint=str(path))
+    vit = make_vit(seed=1, img_size=64, out_type='featmap', init_cfg=init_cfg)
+    runner = make_runner(tmp_path, MeanModel(vit))
+    runner.train()
+    content = written(runner)
+    assert content['model'] is None and content['encoders'].keys() == {'backbone'}
+    account = content['encoders']['backbone']
+    assert account['layout'] == 'FAIR MAE full'
+    assert account['encoder'].keys() == vit.state_dict().keys()
+    assert account['encoder']['pos_embed'] == {
+        'status': 'resized',
+        'from': ['pos_embed'],
+        'file_shape': [1, 17, 32],
+        'shape': [1, 65, 32],
+        'how': 'pos_embed 4x4 -> 8x8 bicubic',
+    }
+    assert account['encoder']['norm.bias'] == {'status': 'loaded', 'from': ['norm.bias']}
+    assert account['facts']['norm_eps'] == {'value': 1e-6, 'by': 'layout FAIR MAE full'}
+    assert account['facts']['norm_pix'] == {'value': True, 'by': "the file's arguments"}
+    assert account['facts']['num_heads']['by'] == "the encoder's config, nothing else states it"
+    assert len(account['unused']['decoder']) == 20
+
+
+def test_load_account__detector_checkpoint(tmp_path):
+    """load_from with another head goes on, with the account of both parts."""
+    path = save_model(tmp_path / 'x.pth', MeanModel(make_vit()))
+    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1), classes=5), load_from=path)
+    runner.train()
+    account = written(runner)['model']
+    assert account['misshapen'] == {
+        'head.weight': '(2, 32) instead of (5, 32)',
+        'head.bias': '(2,) instead of (5,)',
+    }
+    assert {f'backbone.{name}' for name in make_vit().state_dict()} <= set(account['loaded'])
+    assert written(runner)['encoders'] == {}
+
+
+@pytest.mark.parametrize(
+    'spoil, words',
+    [
+        (lambda state: {f'net.{n}': t for n, t in state.items()}, 'none of its tensors does'),
+        (
+            lambda state: {n: t for n, t in state.items() if n != 'backbone.norm.bias'},
+            r'encoder of the model of the config: 1 missing \(backbone.norm.bias\)',
+        ),
+        (
+            lambda state: state | {'backbone.pos_embed': torch.zeros(1, 50, 32)},
+            r'pos_embed \(1, 50, 32\) instead of \(1, 17, 32\)',
+        ),
+    ],
+)
+def test_load_account__spoilt_detector_checkpoint(tmp_path, spoil, words):
+    source, model = MeanModel(make_vit()), MeanModel(make_vit(seed=1))
+    torch.save({'state_dict': spoil(source.state_dict()), 'meta': {}}, tmp_path / 'x.pth')
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.pth'))
+    with pytest.raises(ValueError, match=words):
+        runner.train()
+    torch.testing.assert_close(dict(model.state_dict()), before, atol=0, rtol=0)
+
+
+def test_load_account__encoder_file_as_load_from(tmp_path):
+    """The mistake that MMEngine's runner only warns about."""
+    torch.save(fair_full(dict(make_vit().state_dict())), tmp_path / 'x.pth')
+    model = MeanModel(make_vit(seed=1))
+    runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.pth'))
+    with pytest.raises(ValueError, match='none of its tensors does.*--pretrained'):
+        runner.train()
+
+
+def test_load_account__heads_of_the_metadata(tmp_path):
+    """12 heads in a model of 6: shapes agree, the function does not."""
+    source = MeanModel(make_vit())
+    path = save_model(tmp_path / 'x.pth', source, encoder_metadata(source.backbone))
+    arch = dict(embed_dims=32, num_layers=2, num_heads=8)
+    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1, arch=arch)), load_from=path)
+    with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in the encoder'):
+        runner.train()
+
+
+def test_load_account__resume_has_to_be_whole(tmp_path):
+    source = MeanModel(make_vit(), classes=5)
+    path = save_model(tmp_path / 'x.pth', source)
+    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1)), load_from=path, resume=True)
+    with pytest.raises(ValueError, match='fit the model of the config: 2 of another shape'):
+        runner.train()
+
+
+def test_load_account__allow_partial(tmp_path):
+    content = own_checkpoint(dict(make_vit(final_norm=False).state_dict()))
+    torch.save(content, tmp_path / 'x.pth')
+    options = dict(load_from=str(tmp_path / 'x.pth'), allow_partial=['backbone.norm.*'])
+    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1)), **options)
+    runner.train()
+    assert written(runner)['model']['let_pass'] == ['backbone.norm.weight', 'backbone.norm.bias']
+
+
+def test_load_account__nothing_loaded_nothing_written(tmp_path):
+    runner = make_runner(tmp_path, MeanModel(make_vit()))
+    runner.train()
+    assert not list(tmp_path.rglob(FILE_NAME))
