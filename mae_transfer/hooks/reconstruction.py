@@ -75,6 +75,7 @@ class ReconstructionHook(Hook):
         )
         mask = mask_from_restore(ids_restore, ids_keep.shape[1])
         self._mask = mask.to(self._inputs.device)
+        self._picture(model)  # a target that cannot be drawn raises now, not hours later
 
     @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
@@ -84,17 +85,20 @@ class ReconstructionHook(Hook):
 
     def draw(self, runner) -> None:  # noqa: ANN001
         """Draw with the weights of now."""
-        model = _bare_model(runner)
-        was_training = model.training
-        model.eval()
-        picture = reconstruction_grid(model, self._inputs, self._mask)
-        model.train(was_training)
+        picture = self._picture(_bare_model(runner))
         folder = Path(runner.work_dir, 'reconstructions')
         folder.mkdir(exist_ok=True)
         path = folder / f'iter_{runner.iter + 1}.png'
         if not cv2.imwrite(str(path), picture[..., ::-1]):
             raise OSError(f'cannot write {path}')
         runner.visualizer.add_image('reconstructions', picture, step=runner.iter + 1)
+
+    def _picture(self, model: torch.nn.Module) -> np.ndarray:
+        was_training = model.training
+        model.eval()
+        picture = reconstruction_grid(model, self._inputs, self._mask)
+        model.train(was_training)
+        return picture
 
 
 def _bare_model(runner) -> torch.nn.Module:  # noqa: ANN001

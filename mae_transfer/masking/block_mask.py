@@ -128,22 +128,23 @@ def _sample_blocks(
     mask = torch.zeros(batch_size, rows, columns, dtype=torch.bool, device=device)
     missing = torch.full((batch_size,), num_masked, device=device)
     failures = torch.zeros_like(missing)
+    active = torch.arange(batch_size, device=device)  # images that are not done
     for _ in range(MOST_PROPOSALS):
-        active = (missing > 0) & (failures < patience)
-        if not active.any():
-            return mask.flatten(1)
-        budget = missing.clamp(max=max_block)
-        uniform = torch.rand(4, batch_size, device=device, generator=generator)
+        budget = missing[active].clamp(max=max_block)
+        uniform = torch.rand(4, batch_size, device=device, generator=generator)[:, active]
         block = propose_blocks(min_block, budget, min_aspect, grid, uniform)
         top, left, height, width = (side.reshape(-1, 1, 1) for side in block)
         inside = (row >= top) & (row < top + height) & (column >= left) & (column < left + width)
-        new = inside & ~mask  # (B, rows, columns)
+        new = inside & ~mask[active]  # (active images, rows, columns)
         added = new.sum(dim=(1, 2))
         smaller = ((height < rows) & (width < columns)).flatten()
-        accepted = active & smaller & (added > 0) & (added <= budget)
-        mask |= new & accepted.reshape(-1, 1, 1)
-        missing = missing - added * accepted
-        failures = torch.where(accepted, 0, failures + 1)
+        accepted = smaller & (added > 0) & (added <= budget)
+        mask[active] |= new & accepted.reshape(-1, 1, 1)
+        missing[active] -= added * accepted
+        failures[active] = torch.where(accepted, 0, failures[active] + 1)
+        active = active[(missing[active] > 0) & (failures[active] < patience)]
+        if not len(active):
+            return mask.flatten(1)
     raise ValueError(
         f'min_block={min_block}, max_block={max_block}, min_aspect={min_aspect}: {MOST_PROPOSALS} '
         f'blocks could not hide {num_masked} patches of a grid of {rows}x{columns}: choose a '

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mae_transfer.hooks.reconstruction import ReconstructionHook, reconstruction_grid
-from mae_transfer.pretrain import RandomMasking
+from mae_transfer.pretrain import HOGTarget, RandomMasking
 
 
 class Painter(torch.nn.Module):
@@ -53,19 +53,24 @@ def test_grid__four_columns_in_pixels():
         assert (rest == 250).all()
 
 
-def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
-    sent = []
-    runner = SimpleNamespace(
+def fake_runner(work_dir, sent=None) -> SimpleNamespace:
+    """What the hook asks of a runner; pictures for the visualizer are noted in ``sent``."""
+    return SimpleNamespace(
         train_dataloader=SimpleNamespace(
             dataset=[dict(inputs=torch.full((3, 16, 24), 10 * i)) for i in range(4)],
             collate_fn=lambda samples: {'inputs': [s['inputs'] for s in samples]},
         ),
         model=Painter(),
-        work_dir=str(tmp_path),
+        work_dir=str(work_dir),
         visualizer=SimpleNamespace(add_image=lambda name, image, step: sent.append((name, step))),
         max_iters=5,
         iter=0,
     )
+
+
+def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
+    sent = []
+    runner = fake_runner(tmp_path, sent)
     hook = ReconstructionHook(num_images=2, interval=2)
     hook.before_train(runner)
     for runner.iter in range(5):
@@ -76,6 +81,13 @@ def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
     pictures = [cv2.imread(str(tmp_path / 'reconstructions' / name)) for name in files]
     assert pictures[0].shape[0] == 2 + 2 * 18 and (pictures[0] == pictures[2]).all()
     assert runner.model.training
+
+
+def test_hook__refuses_before_training_what_cannot_be_drawn(tmp_path, monkeypatch):
+    target = HOGTarget()
+    monkeypatch.setattr(Painter, 'reconstruct', lambda self, inputs, mask: target.to_images(0, 0))
+    with pytest.raises(NotImplementedError, match='HOGTarget'):
+        ReconstructionHook(num_images=2).before_train(fake_runner(tmp_path))
 
 
 @pytest.mark.parametrize('arguments', [dict(num_images=0), dict(interval=0)])

@@ -124,13 +124,16 @@ def test_target__a_checkpoint_holds_its_own_basis(basis, tmp_path):
     torch.testing.assert_close(target.components, other.components[:7])
 
 
-def test_mae__reconstructs_from_coefficients(basis):
-    model = build(img_size=(32, 48))
-    model.target_generator = PCATarget(basis, P, 48)
-    model.backbone.patch_size = (P, P)
-    images = photos(2, (32, 48))
-    picture = model.target_generator.to_images(model.target_generator(images), images)
-    torch.testing.assert_close(picture, images)
+def test_mae__learns_coefficients_and_reconstructs_from_them(tmp_path, monkeypatch):
+    """All coefficients of patches of 8 pixels: a perfect prediction is the picture."""
+    model, images = build(img_size=(32, 48)), photos(2, (32, 48))
+    fit_patch_pca([images], 8).save(tmp_path / 'basis')
+    model.target_generator = PCATarget(str(tmp_path / 'basis'), 8, 8 * 8 * 3)
+    model.loss(images)['loss'].backward()
+    assert model.neck.decoder_pred.weight.grad.abs().max() > 0
+    assert model.reconstruct(images)[1].shape == images.shape
+    monkeypatch.setattr(model.neck, 'forward', lambda *_: model.target_generator(images))
+    torch.testing.assert_close(model.reconstruct(images)[1], images, rtol=1e-4, atol=1e-4)
 
 
 def test_target__rejects(basis, tmp_path):
