@@ -1,21 +1,30 @@
 """Journey 1, image -> masking -> encoder -> decoder -> loss. Registers with MMPretrain."""
 
+from mae_transfer.pretrain.discrete_vae import DiscreteVAE
 from mae_transfer.pretrain.hog_target import HOGTarget
+from mae_transfer.pretrain.image_likelihood import LogitLaplaceLikelihood, SquaredErrorLikelihood
 from mae_transfer.pretrain.losses import MaskedPatchLoss
 from mae_transfer.pretrain.mae import MaskedAutoencoder
 from mae_transfer.pretrain.mae_decoder import MAEDecoder
 from mae_transfer.pretrain.mask_sampler import BlockMasking, GridMasking, RandomMasking
 from mae_transfer.pretrain.pca_target import PCATarget
 from mae_transfer.pretrain.pixel_target import PixelTarget
+from mae_transfer.pretrain.token_target import TokenTarget
+from mae_transfer.pretrain.tokenizer_metric import TokenizerMetric
 
 __all__ = [
     'BlockMasking',
+    'DiscreteVAE',
     'GridMasking',
     'HOGTarget',
+    'LogitLaplaceLikelihood',
     'MAEDecoder',
     'MaskedAutoencoder',
     'MaskedPatchLoss',
     'PCATarget',
     'PixelTarget',
     'RandomMasking',
+    'SquaredErrorLikelihood',
+    'TokenTarget',
+    'TokenizerMetric',
 ]

@@ -8,11 +8,13 @@ from mae_transfer.transfer.load_account import LoadAccount
 from mae_transfer.transfer.probes import AttentiveProbe
 from mae_transfer.transfer.rescaled_pyramid import RescaledPyramid
 from mae_transfer.transfer.simple_fpn import SimpleFPN
+from mae_transfer.transfer.tokenizer_checkpoint import PretrainedTokenizer
 
 __all__ = [
     'AttentiveProbe',
     'ChannelLN',
     'LoadAccount',
+    'PretrainedTokenizer',
     'PretrainedViT',
     'RescaledPyramid',
     'SimpleFPN',
