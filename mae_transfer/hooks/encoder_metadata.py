@@ -1,4 +1,4 @@
-"""Writes the facts about the encoder into each checkpoint, so that a transfer can check them."""
+"""Writes facts about encoder and pre-training into each checkpoint, for transfers to check them."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -10,11 +10,12 @@ from mae_transfer.backbones.timm_vit import TimmViT
 from mae_transfer.registry import HOOKS
 from mae_transfer.transfer.checkpoint_file import METADATA_KEY
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
+from mae_transfer.transfer.pretraining_metadata import pretraining_metadata
 
 
 @HOOKS.register_module()
 class EncoderMetadataHook(Hook):
-    """Add ``meta['mae_transfer']`` to checkpoints: heads, epsilon, grid and the like.
+    """Add ``meta['mae_transfer']`` to checkpoints: heads, epsilon, grid, targets and the like.
 
     Raises:
         ValueError: Before training, if the model has not exactly one PlainViT or TimmViT.
@@ -29,10 +30,10 @@ class EncoderMetadataHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         name, encoder = self._encoder(model)
         if isinstance(encoder, TimmViT):
-            checkpoint['meta'][METADATA_KEY] = encoder.metadata()
-            return
-        table = checkpoint['state_dict'].get(f'{name}.pos_embed')
-        checkpoint['meta'][METADATA_KEY] = encoder_metadata(encoder, table)
+            facts = encoder.metadata()
+        else:
+            facts = encoder_metadata(encoder, checkpoint['state_dict'].get(f'{name}.pos_embed'))
+        checkpoint['meta'][METADATA_KEY] = facts | pretraining_metadata(model)
 
     def _encoder(self, model: nn.Module) -> tuple[str, PlainViT | TimmViT]:
         encoders = [
