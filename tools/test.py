@@ -1,13 +1,16 @@
 """Evaluate a checkpoint on the test data of a config, for any task.
 
-    python tools/test.py CONFIG CHECKPOINT [--out metrics.json] [--show-dir FOLDER [--show-num N]]
+    python tools/test.py CONFIG CHECKPOINT [--tta] [--out metrics.json]
+        [--show-dir FOLDER [--show-num N]]
 
 Metrics are printed with the names of the papers, in percent. `--out` writes them as json:
 {"config", "checkpoint", "metrics": names of the papers, "raw": names and scales of the framework}.
-`--show-dir` writes every picture, or the first N, with its prediction, as a PNG.
+`--show-dir` writes every picture, or the first N, with its prediction, as a PNG. `--tta` averages
+the predictions of each picture in the versions that the config's `tta_pipeline` makes of it.
 """
 
 import argparse
+import copy
 import json
 import math
 import os
@@ -43,6 +46,9 @@ def parse_args() -> argparse.Namespace:
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint of a training run of this config')
     add_launch_arguments(parser)
+    parser.add_argument(
+        '--tta', action='store_true', help='average over several sizes and mirrorings'
+    )
     parser.add_argument('--out', metavar='FILE', help='write the metrics to this json file')
     parser.add_argument(
         '--show-dir', metavar='FOLDER', help='write pictures of the predictions here'
@@ -61,6 +67,8 @@ def test(args: argparse.Namespace) -> None:
         trust_checkpoints()
     set_work_dir(cfg, args.config, args.work_dir)
     set_test_stage(cfg, args.config)
+    if args.tta:
+        set_tta(cfg, args.config)
     import_framework(cfg.get('default_scope'))
     check_data(cfg, ['test_dataloader'])
     if args.show_num is not None and (not args.show_dir or args.show_num < 1):
@@ -117,6 +125,28 @@ def set_test_stage(cfg: Config, name: str) -> None:
         'val_evaluator',
     ):
         cfg.pop(key, None)
+
+
+def set_tta(cfg: Config, name: str) -> None:
+    """Test each picture in the versions of `tta_pipeline`, averaged by `tta_model`.
+
+    The map of labels stays that of the test data: `--cfg-options data.classes=...` may have set it.
+
+    Raises:
+        ValueError: The config does not say how.
+    """
+    from mae_transfer.data.config_datasets import base_type, iter_datasets, iter_pipelines
+
+    absent = [key for key in ('tta_model', 'tta_pipeline') if not cfg.get(key)]
+    if absent:
+        raise ValueError(f'--tta: {name} has no {" and no ".join(absent)}')
+    for _, dataset in iter_datasets(cfg, ['test_dataloader']):
+        maps = [step for step in dataset['pipeline'] if base_type(step) == 'MapLabels']
+        dataset['pipeline'] = copy.deepcopy(cfg.tta_pipeline)
+        for steps in iter_pipelines(dataset):
+            if maps and any(isinstance(s, dict) and base_type(s) == 'MapLabels' for s in steps):
+                steps[:] = maps
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
 
 def load_whole_checkpoint(runner, checkpoint: str) -> None:  # noqa: ANN001

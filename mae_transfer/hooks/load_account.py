@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -19,6 +19,12 @@ from mae_transfer.transfer.encoder_metadata import check_metadata
 from mae_transfer.transfer.model_account import ModelAccount, account_of_model
 
 FILE_NAME = 'load_account.json'
+
+
+def bare_model(runner: Runner) -> nn.Module:
+    """The model of a config, without what distributes it or averages its predictions."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return model.module if isinstance(model, BaseTTAModel) else model
 
 
 @HOOKS.register_module()
@@ -58,7 +64,7 @@ class LoadAccountHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare what was read with the model, before MMEngine copies what matches."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         path = str(self.checkpoint or getattr(runner, '_load_from', None) or 'the checkpoint')
         state = checkpoint.get('state_dict', checkpoint)
         account = account_of_model(model, state, path, self.allow_partial)
@@ -91,7 +97,7 @@ class LoadAccountHook(Hook):
         self._write(runner)
 
     def _write(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         encoders = {
             name: module.load_account.to_dict()
             for name, module in model.named_modules()
