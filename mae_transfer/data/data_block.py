@@ -232,5 +232,24 @@ def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[
                 f'{first} and {other} hold folders of different classes:\n'
                 f'  {classes[first]}\n  {classes[other]}'
             )
-    set_num_classes(cfg, len(classes[first]))
-    return [f'{len(classes[first])} classes from the folders of {first}']
+    num_classes = len(classes[first])
+    set_num_classes(cfg, num_classes)
+    return [
+        f'{num_classes} classes from the folders of {first}',
+        *_drop_impossible_topk(cfg, num_classes),
+    ]
+
+
+def _drop_impossible_topk(cfg: MutableMapping, num_classes: int) -> list[str]:
+    """Leave out top-5 accuracy where there are fewer classes, which the metric would refuse."""
+    lines = []
+    for key in ('val_evaluator', 'test_evaluator'):
+        evaluator = cfg.get(key) or []
+        for one in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
+            topk = one.get('topk')
+            if isinstance(topk, list | tuple) and max(topk) > num_classes:
+                one['topk'] = tuple(k for k in topk if k <= num_classes)
+                lines.append(
+                    f'{key}.topk {tuple(topk)} -> {one["topk"]}: there are no more classes'
+                )
+    return lines

@@ -188,6 +188,27 @@ def test_apply_data_block__folders_of_classes(tmp_path):
         apply_data_block(config(train_img='train', val_img='other'))
 
 
+def test_apply_data_block__few_classes_have_no_top_5(tmp_path):
+    for name in ('train/a', 'train/b', 'val/a', 'val/b'):
+        (tmp_path / name).mkdir(parents=True)
+    loader = dict(dataset=dict(type='CustomDataset', data_root='data/x', data_prefix='train'))
+    cfg = Config(
+        dict(
+            default_scope='mmpretrain',
+            model=dict(head=dict(type='LinearClsHead', num_classes=1000)),
+            train_dataloader=loader,
+            val_dataloader=loader,
+            val_evaluator=dict(type='Accuracy', topk=(1, 5)),
+            test_evaluator=[dict(type='Accuracy', topk=(1, 2)), dict(type='SingleLabelMetric')],
+            data=dict(root=str(tmp_path), train_img='train', val_img='val'),
+        )
+    )
+    lines = apply_data_block(cfg)
+    assert tuple(cfg.val_evaluator.topk) == (1,)
+    assert tuple(cfg.test_evaluator[0].topk) == (1, 2)
+    assert lines[-1] == 'val_evaluator.topk (1, 5) -> (1,): there are no more classes'
+
+
 def test_apply_data_block__class_weights_of_other_classes_are_dropped_and_told(tmp_path):
     (tmp_path / 'classes.txt').write_text('road\nsky\n')
     cfg = read('tiny_upernet', root=str(tmp_path), classes='classes.txt')
