@@ -29,4 +29,4 @@ optim_wrapper = dict(
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = max_epochs
 param_scheduler[1].eta_min_ratio = 1e-6 / 2e-3
-train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=max_epochs)
+train_cfg = dict(max_epochs=max_epochs)

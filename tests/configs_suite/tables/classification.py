@@ -284,7 +284,7 @@ FACTS = {
         'model.backbone.init_cfg.fc_norm': 'norm',
         'train_dataloader.batch_size': 64,
         'optim_wrapper.accumulative_counts': 2,
-        'train_cfg.type': 'AccumulatingEpochTrainLoop',
+        'train_cfg.max_epochs': 50,
     },
     LINEAR: LINEAR_FACTS,
     LINEAR_LARGE: {'model.neck.input_features': 1024, 'model.backbone.trainable_blocks': 0},
