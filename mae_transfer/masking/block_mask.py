@@ -65,8 +65,8 @@ def beit_block_mask(
     """Hide at most ``num_masked`` patches of each image in blocks, as BEiT does.
 
     Images hide different numbers of patches: fine for BEiT, whose encoder sees mask tokens, but an
-    encoder of visible patches needs :func:`block_mask`. (MMPretrain's sampler of the same name
-    meets the count, and never hides the last row and column.)
+    encoder of visible patches needs :func:`block_mask`. (MMPretrain's ``BEiTMaskGenerator`` meets
+    the count, and never hides the last row and column.)
 
     Args:
         batch_size: See :func:`block_mask`, like all others.
