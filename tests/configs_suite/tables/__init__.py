@@ -12,9 +12,16 @@ Each file has:
 All are written by hand from the papers and from their released code, not from the configs.
 """
 
-from tests.configs_suite.tables import cifar, classification, detection, pretrain, segmentation
+from tests.configs_suite.tables import (
+    cifar,
+    classification,
+    detection,
+    fsdp,
+    pretrain,
+    segmentation,
+)
 
-TABLES = (pretrain, cifar, classification, detection, segmentation)
+TABLES = (pretrain, cifar, classification, detection, segmentation, fsdp)
 RECIPES = {path: row for table in TABLES for path, row in table.RECIPES.items()}
 FACTS = {path: facts for table in TABLES for path, facts in table.FACTS.items()}
 ORDERS = {path: order for table in TABLES for path, order in table.ORDERS.items()}
