@@ -61,10 +61,11 @@ ARRAY_PICKLE = {
     ('numpy', 'ndarray'): np.ndarray,
     ('numpy', 'dtype'): np.dtype,
 }
-_MULTIARRAY = (np._core if hasattr(np, '_core') else np.core).multiarray
+_CORE = np._core if hasattr(np, '_core') else np.core
 for _core in ('core', '_core'):
     for _name in _NUMPY_FUNCTIONS:
-        ARRAY_PICKLE[f'numpy.{_core}.multiarray', _name] = getattr(_MULTIARRAY, _name)
+        ARRAY_PICKLE[f'numpy.{_core}.multiarray', _name] = getattr(_CORE.multiarray, _name)
+    ARRAY_PICKLE[f'numpy.{_core}.numeric', '_frombuffer'] = _CORE.numeric._frombuffer
 
 
 class Placeholder:
@@ -147,6 +148,11 @@ def _check_zip(path: Path) -> None:
         raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
     with zipfile.ZipFile(path) as archive:
         packed = [info.filename for info in archive.infolist() if info.compress_type]
+        names = archive.namelist()
+    if any('/code/' in name for name in names):
+        raise ValueError(
+            f'{path} is a program of TorchScript, not weights: save the state_dict() of its module'
+        )
     if packed:
         raise ValueError(
             f'{path} is a compressed archive ({packed[0]!r}), which torch.save does not write: '

@@ -75,3 +75,181 @@ def own_checkpoint(tensors: dict[str, Tensor], metadata: dict | None = None) -> 
     named |= {'neck.mask_token': torch.randn(1, 1, 16), 'head.fc.weight': torch.randn(3, 32)}
     meta = {'epoch': 1, 'iter': 2} | ({} if metadata is None else {'mae_transfer': metadata})
     return {'meta': meta, 'state_dict': named, 'optimizer': {'state': {}}}
+
+
+# ---- names spelt out, one block after the other, as the sources' own code gives them ---------
+
+
+def cae_pretraining(tensors: dict[str, Tensor]) -> dict:
+    """Atten4Vis/CAE: the encoder, its copy for the alignment, regressor and decoder."""
+    encoder = beit_names(tensors)
+    dims = tensors['cls_token'].shape[2]
+    return {
+        'model': {f'encoder.{name}': t for name, t in encoder.items()}
+        | {f'alignment_encoder.{name}': t + 1 for name, t in encoder.items()}
+        | {
+            'mask_token': torch.randn(1, 1, dims),
+            'rd_pos_embed': torch.randn(1, 17, dims),
+            'regresser.regressor_blocks.0.norm1_q.weight': torch.ones(dims),
+            'regresser.norm.weight': torch.ones(dims),
+            'decoder.decoder_blocks.0.norm1.weight': torch.ones(dims),
+            'decoder.norm.weight': torch.ones(dims),
+            'decoder.head.weight': torch.ones(8, dims),
+        },
+        'args': Namespace(model='cae_base_patch16_224_8k_vocab', decoder_num_heads=12),
+    }
+
+
+def beit_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names of microsoft/unilm's BEiT and of CAE, which comes from it: gamma_1 and gamma_2."""
+    return {
+        name.replace('ls1.gamma', 'gamma_1').replace('ls2.gamma', 'gamma_2'): t
+        for name, t in tensors.items()
+    }
+
+
+def beit_pretraining(tensors: dict[str, Tensor], table: Tensor, side: int) -> dict:
+    """microsoft/unilm, ``*_pt22k.pth``: one table of relative position for all blocks."""
+    dims = tensors['cls_token'].shape[2]
+    return {
+        'model': beit_names(tensors)
+        | {
+            'mask_token': torch.randn(1, 1, dims),
+            'rel_pos_bias.relative_position_bias_table': table,
+            'rel_pos_bias.relative_position_index': torch.zeros(side**2 + 1, side**2 + 1).long(),
+            'lm_head.weight': torch.randn(20, dims),
+            'lm_head.bias': torch.randn(20),
+        }
+    }
+
+
+def beit_fine_tuned(tensors: dict[str, Tensor]) -> dict:
+    """microsoft/unilm, ``*_ft22kto1k.pth``: tables in the blocks, ``fc_norm`` and a head."""
+    dims = tensors['cls_token'].shape[2]
+    model = beit_names(tensors) | {'head.weight': torch.randn(5, dims), 'head.bias': torch.ones(5)}
+    for name in [name for name in model if name.endswith('relative_position_bias_table')]:
+        model[name.replace('bias_table', 'index')] = torch.zeros(5, 5).long()
+    return {'model': model}
+
+
+def moco_v3(tensors: dict[str, Tensor]) -> dict:
+    """facebookresearch/moco-v3: two encoders with projection heads, and DDP's prefix."""
+    dims = tensors['cls_token'].shape[2]
+    state = {'module.predictor.0.weight': torch.randn(8, 8)}
+    for part, shift in (('base_encoder', 0), ('momentum_encoder', 1)):
+        state |= {f'module.{part}.{name}': t + shift for name, t in tensors.items()}
+        state |= {
+            f'module.{part}.head.0.weight': torch.randn(8, dims),
+            f'module.{part}.head.1.running_mean': torch.zeros(8),
+            f'module.{part}.head.1.num_batches_tracked': torch.tensor(7),
+        }
+    return {'epoch': 300, 'arch': 'vit_base', 'state_dict': state, 'optimizer': {}, 'scaler': {}}
+
+
+def dino_training(tensors: dict[str, Tensor]) -> dict:
+    """facebookresearch/dino, ``*_full_checkpoint.pth``: student with DDP's prefix, and teacher."""
+    dims = tensors['cls_token'].shape[2]
+    teacher = {f'backbone.{name}': t for name, t in tensors.items()}
+    teacher['head.mlp.0.weight'] = torch.randn(8, dims)
+    student = {f'module.{name}': t + 1 for name, t in teacher.items()}
+    return {
+        'student': student,
+        'teacher': teacher,
+        'optimizer': {'state': {}},
+        'epoch': 100,
+        'args': Namespace(arch='vit_base', patch_size=16),
+        'dino_loss': {'center': torch.zeros(1, 8)},
+    }
+
+
+def dinov2(tensors: dict[str, Tensor]) -> dict:
+    """facebookresearch/dinov2, ``*_reg4_pretrain.pth``: flat, with a mask token."""
+    dims = tensors['cls_token'].shape[2]
+    names = {name.replace('reg_token', 'register_tokens'): t for name, t in tensors.items()}
+    return names | {'mask_token': torch.zeros(1, dims)}
+
+
+def dinov2_training(tensors: dict[str, Tensor]) -> dict:
+    """facebookresearch/dinov2, ``teacher_checkpoint.pth``: blocks in chunks, as FSDP has them."""
+    chunked = {
+        name.replace('blocks.', 'blocks.0.' if 'blocks.0.' in name else 'blocks.1.'): t
+        for name, t in dinov2(tensors).items()
+    }
+    teacher = {f'backbone.{name}': t for name, t in chunked.items()}
+    return {'teacher': teacher | {'dino_head.mlp.0.weight': torch.ones(2, 2)}}
+
+
+def detectron2_vitdet(tensors: dict[str, Tensor]) -> dict:
+    """detectron2's ViTDet: the encoder under ``backbone.net``, pyramid and heads beside it."""
+    return {
+        'model': {f'backbone.net.{name}': t for name, t in tensors.items()}
+        | {
+            'backbone.simfp_2.0.weight': torch.randn(4, 4, 2, 2),
+            'proposal_generator.rpn_head.conv.weight': torch.randn(4, 4, 3, 3),
+            'roi_heads.box_predictor.cls_score.weight': torch.randn(3, 4),
+        },
+        '__author__': 'someone',
+        'matching_heuristics': True,
+    }
+
+
+def mmdet_vitdet(tensors: dict[str, Tensor]) -> dict:
+    """MMDetection's projects/ViTDet: the same encoder under ``backbone``."""
+    state = {f'backbone.{name}': t for name, t in tensors.items()}
+    state |= {'neck.lateral_convs.0.conv.weight': torch.randn(4, 4, 1, 1)}
+    state |= {'roi_head.bbox_head.fc_cls.weight': torch.randn(3, 4)}
+    return {'meta': {'epoch': 1}, 'state_dict': state}
+
+
+def openmmlab_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names of MMSelfSup's and MMPretrain's VisionTransformer."""
+    pairs = {
+        'patch_embed.proj.': 'patch_embed.projection.',
+        'mlp.fc1.': 'ffn.layers.0.0.',
+        'mlp.fc2.': 'ffn.layers.1.',
+        'norm1.': 'ln1.',
+        'norm2.': 'ln2.',
+        'blocks.': 'layers.',
+    }
+    named = {}
+    for name, tensor in tensors.items():
+        if name.startswith('norm.'):
+            name = name.replace('norm.', 'ln1.')
+        for ours, theirs in pairs.items():
+            name = name.replace(ours, theirs)
+        named[name] = tensor
+    return named
+
+
+def mmselfsup_mae(tensors: dict[str, Tensor]) -> dict:
+    """MMSelfSup's MAE: encoder and decoder of one run."""
+    state = {f'backbone.{name}': t for name, t in openmmlab_names(tensors).items()}
+    state |= {
+        'neck.mask_token': torch.zeros(1, 1, 16),
+        'neck.decoder_blocks.0.ln1.weight': torch.ones(16),
+        'neck.ln1.weight': torch.ones(16),
+    }
+    return {'meta': {'mmselfsup_version': '1.0.0'}, 'state_dict': state}
+
+
+def mmselfsup_extracted(tensors: dict[str, Tensor]) -> dict:
+    """MMSelfSup's tools/model_converters/extract_backbone_weights.py: no prefix."""
+    return {'state_dict': openmmlab_names(tensors), 'author': 'MMSelfSup'}
+
+
+def deit(tensors: dict[str, Tensor]) -> dict:
+    """facebookresearch/deit: a classifier in 'model'."""
+    dims = tensors['cls_token'].shape[2]
+    head = {'head.weight': torch.randn(5, dims), 'head.bias': torch.randn(5)}
+    return {'model': dict(tensors) | head}
+
+
+def wrapped(tensors: dict[str, Tensor], *prefixes: str) -> dict:
+    """Leftovers of DDP, FSDP, compile and activation checkpointing, one inside the other."""
+    outer = ''.join(prefixes)
+    return {
+        'model': {
+            outer + name.replace('blocks.1.', 'blocks.1._checkpoint_wrapped_module.'): t
+            for name, t in tensors.items()
+        }
+    }
