@@ -83,6 +83,25 @@ def test_ablation__changes_one_knob(variant):
     assert found == sorted([*KNOBS[variant], *norm])
 
 
+@pytest.mark.parametrize(
+    ('arch', 'encoder', 'decoder'),
+    [
+        ('small-p16', 21_665_664, 6_665_216),
+        ('base-p16', 85_798_656, 26_109_184),
+        ('large-p16', 303_301_632, 26_240_256),
+        ('huge-p14', 630_764_800, 26_309_708),
+    ],
+)
+def test_model__has_as_many_parameters_as_the_published_one(arch, encoder, decoder):
+    """With the frozen positions; counted from MAE's code, ViT-S from CrossMAE's."""
+    cfg = Config.fromfile(CONFIGS / path(arch, 800))
+    framework(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    for part, count in ((model.backbone, encoder), (model.neck, decoder)):
+        assert sum(parameter.numel() for parameter in part.parameters()) == count
+
+
 # ---- rows that an option reaches: the page and the heads of the configs tell these
 
 
