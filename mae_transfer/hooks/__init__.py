@@ -5,6 +5,7 @@ from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.hooks.reconstruction import ReconstructionHook
+from mae_transfer.hooks.tokenizer_reconstruction import TokenizerReconstructionHook
 
 __all__ = [
     'AnnealHook',
@@ -12,4 +13,5 @@ __all__ = [
     'EncoderMetadataHook',
     'LoadAccountHook',
     'ReconstructionHook',
+    'TokenizerReconstructionHook',
 ]

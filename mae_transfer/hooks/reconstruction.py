@@ -57,8 +57,8 @@ class ReconstructionHook(Hook):
         """
         if any(isinstance(parameter, DTensor) for parameter in runner.model.parameters()):
             raise ValueError(
-                'ReconstructionHook draws on one process, which holds only a part of the weights: '
-                'remove it from custom_hooks, or train without FullyShardStrategy'
+                f'{type(self).__name__} draws on one process, which holds only a part of the '
+                'weights: remove it from custom_hooks, or train without FullyShardStrategy'
             )
         dataset = runner.train_dataloader.dataset
         samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
@@ -67,6 +67,10 @@ class ReconstructionHook(Hook):
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
         if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
             self._inputs = self._inputs[0]
+        self._fix_masks(model)
+        self._picture(model)  # a target that cannot be drawn raises now, not hours later
+
+    def _fix_masks(self, model: torch.nn.Module) -> None:
         p, q = model.backbone.patch_size
         ids_keep, _, ids_restore = model.masking(
             len(self._inputs),
@@ -75,7 +79,6 @@ class ReconstructionHook(Hook):
         )
         mask = mask_from_restore(ids_restore, ids_keep.shape[1])
         self._mask = mask.to(self._inputs.device)
-        self._picture(model)  # a target that cannot be drawn raises now, not hours later
 
     @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
@@ -96,9 +99,12 @@ class ReconstructionHook(Hook):
     def _picture(self, model: torch.nn.Module) -> np.ndarray:
         was_training = model.training
         model.eval()
-        picture = reconstruction_grid(model, self._inputs, self._mask)
+        picture = self._draw_grid(model)
         model.train(was_training)
         return picture
+
+    def _draw_grid(self, model: torch.nn.Module) -> np.ndarray:
+        return reconstruction_grid(model, self._inputs, self._mask)
 
 
 def _bare_model(runner) -> torch.nn.Module:  # noqa: ANN001
@@ -121,8 +127,19 @@ def reconstruction_grid(model: torch.nn.Module, inputs: Tensor, mask: Tensor | N
     grid = (inputs.shape[-2] // p, inputs.shape[-1] // q)
     hidden = mask.reshape(-1, 1, *grid).repeat_interleave(p, 2).repeat_interleave(q, 3)
     completed = torch.where(hidden, prediction, inputs)
-    columns = torch.stack([inputs, masked, prediction, completed], dim=1).flatten(0, 1)
-    preprocessor = model.data_preprocessor
-    pixels = columns * preprocessor.std + preprocessor.mean
+    return draw_columns([inputs, masked, prediction, completed], model.data_preprocessor)
+
+
+def draw_columns(columns: list[Tensor], preprocessor: torch.nn.Module) -> np.ndarray:
+    """Draw batches of pictures side by side.
+
+    Args:
+        columns: Batches as the preprocessor makes them, (B, 3, H, W) each.
+        preprocessor: Its ``mean`` and ``std`` are undone.
+
+    Returns:
+        RGB picture of B rows and a column per batch, uint8.
+    """
+    pixels = torch.stack(columns, dim=1).flatten(0, 1) * preprocessor.std + preprocessor.mean
     pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu()
-    return make_grid(pixels, nrow=4, padding=2, pad_value=255).permute(1, 2, 0).numpy()
+    return make_grid(pixels, nrow=len(columns), padding=2, pad_value=255).permute(1, 2, 0).numpy()

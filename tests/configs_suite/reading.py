@@ -5,11 +5,13 @@ from pathlib import Path
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-ALL = sorted(
+EVERY = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
     if '_base_' not in path.parts
 )
+TOKENIZERS = [path for path in EVERY if Path(path).name.startswith('dvae_')]
+ALL = [path for path in EVERY if path not in TOKENIZERS]  # all with a vision transformer
 FULL = [path for path in ALL if not path.startswith('demo/')]  # recipes of publications
 
 

@@ -27,6 +27,7 @@ KNOBS = {
     ],
     'pca': ['model.neck.out_dims', TARGET],
     'hog': ['model.neck.out_dims', TARGET],
+    'dvae': ['model.head', 'model.neck.out_dims', TARGET],
     'block-50': ['model.mask_ratio', 'model.masking'],
     'block-75': ['model.masking'],
     'grid-75': ['model.masking'],
@@ -144,7 +145,8 @@ def test_page__names_only_options_that_the_configs_have():
         r'(?:model|optim_wrapper|train_dataloader|param_scheduler)\.[\w.]+(?==)', page
     )
     assert options
-    known = [Config.fromfile(CONFIGS / config) for config in (LARGE, ABLATIONS['pca'])]
+    files = (LARGE, ABLATIONS['pca'], ABLATIONS['dvae'])
+    known = [Config.fromfile(CONFIGS / config) for config in files]
     for option in set(options):
         assert any(reads(cfg, option) for cfg in known), option
 

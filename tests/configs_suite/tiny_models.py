@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mae_transfer.backbones.plain_vit import resolve_arch
 
 WIDTH = 32
+SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)
 PIXEL_KEYS = (
     *('scale', 'crop_size', 'stride', 'size'),
     *('img_size', 'pretrain_img_size', 'pad_size_divisor'),
@@ -66,6 +67,19 @@ def narrow_masked_autoencoder(model: ConfigDict) -> None:
         model.masking.min_block = 1
     if model.target_generator.type == 'PCATarget':
         model.target_generator.basis = any_basis(model.target_generator.patch_size)
+    if model.target_generator.type == 'TokenTarget':
+        model.target_generator.update(tokenizer=SMALL_DALL_E, checkpoint=any_tokenizer())
+
+
+@functools.cache
+def any_tokenizer() -> str:
+    """A file with the weights of a small encoder like DALL-E's, untrained."""
+    from mmpretrain.models.selfsup.cae import DALLEEncoder
+
+    path = Path(tempfile.mkdtemp(prefix='tokenizer-'), 'encoder.pth')
+    sizes = {key: value for key, value in SMALL_DALL_E.items() if key != 'type'}
+    torch.save(DALLEEncoder(**sizes).state_dict(), path)
+    return str(path)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from mae_transfer.hooks import TokenizerReconstructionHook
 from mae_transfer.hooks.reconstruction import ReconstructionHook, reconstruction_grid
 from mae_transfer.pretrain import HOGTarget, RandomMasking
 
@@ -94,3 +95,37 @@ def test_hook__refuses_before_training_what_cannot_be_drawn(tmp_path, monkeypatc
 def test_hook__rejects(arguments):
     with pytest.raises(ValueError, match='at least 1'):
         ReconstructionHook(**arguments)
+
+
+class Inverter(torch.nn.Module):
+    """Stands for a tokenizer that paints each picture with its sign turned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data_preprocessor = Preprocessor()
+
+    def reconstruct(self, inputs):
+        assert not self.training
+        return -inputs, torch.zeros(len(inputs), 6)
+
+
+def test_tokenizer_hook__draws_pictures_beside_what_is_painted(tmp_path):
+    """Mean 100: a picture of 130 is painted as 70."""
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(
+            dataset=[dict(inputs=torch.full((3, 16, 24), 130))] * 3,
+            collate_fn=lambda samples: {'inputs': [s['inputs'] for s in samples]},
+        ),
+        model=Inverter(),
+        work_dir=str(tmp_path),
+        visualizer=SimpleNamespace(add_image=lambda name, image, step: None),
+        max_iters=1,
+        iter=0,
+    )
+    hook = TokenizerReconstructionHook(num_images=2)
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)
+    picture = cv2.imread(str(tmp_path / 'reconstructions' / 'iter_1.png'))
+    assert picture.shape == (2 + 2 * 18, 2 + 2 * 26, 3)
+    assert (picture[2:18, 2:26] == 130).all() and (picture[2:18, 28:52] == 70).all()
+    assert runner.model.training

@@ -38,6 +38,7 @@ VARIANTS = {
     'mask-token': {'model.encoder_mask_token': True},
     'pca': {'model.target_generator.type': 'PCATarget'},
     'hog': {'model.target_generator.type': 'HOGTarget'},
+    'dvae': {'model.target_generator.type': 'TokenTarget'},
     'block-50': {'model.masking.type': 'BlockMasking', 'model.mask_ratio': 0.5},
     'block-75': {'model.masking.type': 'BlockMasking', 'model.mask_ratio': 0.75},
     'grid-75': {'model.masking.type': 'GridMasking', 'model.mask_ratio': 0.75},
@@ -103,7 +104,7 @@ def model_facts(
 def facts_of_variant(variant: str) -> dict:
     """Besides what the name says: plain pixels, unless the target is another."""
     facts = dict(VARIANTS[variant])
-    if variant not in ('pca', 'hog'):
+    if variant not in ('pca', 'hog', 'dvae'):
         facts['model.target_generator.norm_pix'] = False
     return facts
 
@@ -145,6 +146,14 @@ FACTS[ABLATIONS['hog']] |= {
     'model.target_generator.cell_size': 8,
     'model.neck.out_dims': 108,
 }
+FACTS[ABLATIONS['dvae']] |= {
+    'model.target_generator.tokenizer.type': 'DALL-E',
+    'model.target_generator.image_mean': [123.675, 116.28, 103.53],
+    'model.target_generator.image_std': [58.395, 57.12, 57.375],
+    'model.target_generator.scale': 0.5,
+    'model.head.type': 'TokenLoss',
+    'model.neck.out_dims': 8192,
+}
 FACTS[ABLATIONS['no-aug']] |= EDGE
 FACTS[ABLATIONS['fixed-crop']] |= {**EDGE, 'train_pipeline.RandomFlip.prob': 0.5}
 FACTS[ABLATIONS['color-jitter']] |= {
@@ -174,5 +183,6 @@ RUNS: dict[str, list[str]] = {
     MAE_800: [],
     ABLATIONS['mask-token']: [],
     ABLATIONS['pca']: [],
+    ABLATIONS['dvae']: [],
     REPEAT: [],
 }
