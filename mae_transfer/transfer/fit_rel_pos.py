@@ -74,7 +74,7 @@ def _spread_shared(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> N
         account.origins[name] = origin
     if SHARED not in wanted:
         del tensors[SHARED]
-    account.changes.append(f'shared rel_pos table copied to {len(places)} places')
+    account.changes.append(f'shared rel_pos table copied: {len(places)}')
 
 
 def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.transfer import checkpoint as checkpoint_module
-from mae_transfer.transfer.checkpoint import load_pretrained
+from mae_transfer.transfer.checkpoint import PretrainedViT, load_pretrained
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
 from tests.references.checkpoint_files import (
     ARCH,
@@ -229,6 +229,61 @@ def test_load_pretrained__heads_in_metadata_contradict(save):
     path = save(own_checkpoint(trained_tensors(source), encoder_metadata(source)))
     with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in'):
         load_pretrained(make_vit(arch=ARCH | dict(num_heads=8)), path)
+
+
+def test_load_pretrained__less_than_all_only_as_named(save):
+    """Every tensor that is let pass is named; the others are loaded, and one more is an error."""
+    source = make_vit()
+    tensors = trained_tensors(source)
+    tensors['norm.odd'] = tensors.pop('norm.bias')
+    tensors['blocks.1.mlp.fc2.bias'] = torch.zeros(3)
+    path, vit = save(fair_encoder(tensors)), make_vit(seed=1)
+    start = {name: t.clone() for name, t in vit.state_dict().items()}
+    with pytest.raises(ValueError, match=r'lacks \(1\): norm.bias.*blocks.1.mlp.fc2.bias \(3,\)'):
+        load_pretrained(vit, path)
+    with pytest.raises(ValueError, match=r'another shape \(1\): blocks.1.mlp.fc2.bias'):
+        load_pretrained(vit, path, allow_partial=['norm.*'])
+    account = load_pretrained(vit, path, allow_partial=['norm.*', 'blocks.?.mlp.fc2.bias', 'x*'])
+    assert account.let_pass == {
+        'missing in the file': ['norm.bias'],
+        'without a place in the encoder': ['norm.odd'],
+        'of another shape': ['blocks.1.mlp.fc2.bias'],
+    }
+    assert account.changes == ['allow_partial had nothing to let pass for x*']
+    assert '28/30 encoder tensors' in account.summary()
+    for name, tensor in vit.state_dict().items():
+        passed = name in ('norm.bias', 'blocks.1.mlp.fc2.bias')
+        assert_close(tensor, start[name] if passed else tensors[name], atol=0, rtol=0)
+    nothing = save({'model': {n: t for n, t in tensors.items() if n.startswith('norm')}})
+    with pytest.raises(ValueError, match='no layout that is known'):
+        load_pretrained(vit, nothing, allow_partial=['*'])
+
+
+def test_load_pretrained__nan_is_never_let_pass(save):
+    tensors = trained_tensors(make_vit())
+    tensors['norm.bias'] = torch.full((32,), torch.nan)
+    with pytest.raises(ValueError, match='NaN.*norm.bias'):
+        load_pretrained(make_vit(), save(fair_encoder(tensors)), allow_partial=['*'])
+
+
+@pytest.mark.parametrize('rule, channels', [('mean', 1), ('repeat', 6), ('zero', 4)])
+def test_load_pretrained__other_channels_by_the_rule_of_the_config(save, rule, channels):
+    source = make_vit()
+    path = save(fair_encoder(trained_tensors(source)))
+    init_cfg = dict(type='PretrainedViT', checkpoint=str(path), in_channels_rule=rule)
+    vit = MODELS.build(
+        dict(type='PlainViT', arch=ARCH, img_size=32, patch_size=8, in_channels=channels)
+        | dict(init_cfg=init_cfg)
+    )
+    vit.init_weights()
+    gray = torch.randn(2, 1, 32, 32)
+    expected = source(gray.expand(-1, 3, -1, -1))[0]
+    assert_close(vit.eval()(gray.expand(-1, channels, -1, -1))[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_pretrained_vit__patterns_are_a_list():
+    with pytest.raises(ValueError, match=r"allow_partial='norm.\*': must be a list"):
+        PretrainedViT('x.pth', allow_partial='norm.*')
 
 
 # ---- PretrainedViT, as configs use it ------------------------------------------------------

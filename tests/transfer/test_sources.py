@@ -515,7 +515,7 @@ def test_written__beit_with_one_table_for_all_blocks(tmp_path):
     torch.save(sources.beit_pretraining(tensors, table.detach(), 4), tmp_path / 'x.pth')
     vit = make_vit(seed=1, **TABLES | dict(layer_scale_init=1.0))
     account = load_pretrained(vit, tmp_path / 'x.pth')
-    assert account.changes == ['shared rel_pos table copied to 2 places']
+    assert account.changes == ['shared rel_pos table copied: 2']
     origin = ['rel_pos_bias.relative_position_bias_table']
     assert account.origins['blocks.1.attn.relative_position_bias_table'] == origin
     images = torch.randn(2, 3, 32, 32)
