@@ -43,8 +43,9 @@ class TokenTarget(nn.Module):
         image_mean: Mean that the images were normalised with, per channel, in pixel values. By
             default they come in DALL-E's range, as the second view of CAE's pre-training does.
         image_std: The same for the standard deviation.
-        scale: Size of the tokenizer's view, in units of the images that come: 0.5 for codes of 8
-            pixels and patches of 16, where both look at one view. Images are reduced bicubically.
+        view_size: Size of the tokenizer's view, in pixels, an int for squares or (H, W): half the
+            encoder's for codes of 8 pixels and patches of 16. Images of another size are resized to
+            it, bicubically. By default they are taken as they come.
 
     Raises:
         FileNotFoundError: If there is no ``checkpoint``; the message says how to get one.
@@ -57,7 +58,7 @@ class TokenTarget(nn.Module):
         checkpoint: str,
         image_mean: Sequence[float] | None = None,
         image_std: Sequence[float] | None = None,
-        scale: float = 1.0,
+        view_size: int | tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         kind = tokenizer.get('type')
@@ -65,9 +66,8 @@ class TokenTarget(nn.Module):
             raise ValueError(f'tokenizer.type={kind!r}: must be one of {", ".join(HOW_TO_GET)}')
         if (image_mean is None) != (image_std is None):
             raise ValueError('image_mean and image_std belong together: give both or neither')
-        if not 0 < scale <= 1:
-            raise ValueError(f'scale={scale}: must be in (0, 1]')
-        self.image_mean, self.image_std, self.scale = image_mean, image_std, scale
+        self.image_mean, self.image_std = image_mean, image_std
+        self.view_size = (view_size, view_size) if isinstance(view_size, int) else view_size
         module = MODELS.build(tokenizer)
         try:
             initialize(module, dict(type='PretrainedTokenizer', checkpoint=checkpoint))
@@ -121,18 +121,21 @@ class TokenTarget(nn.Module):
         return logits.argmax(dim=1).flatten(1)
 
     def _tokenizer_view(self, images: Tensor) -> Tensor:
-        """Reduce and renormalise what comes."""
+        """Renormalise and resize what comes."""
         images = images.float()
         if self.image_mean is not None:
             images = to_tokenizer_range(images, self.image_mean, self.image_std)
         if not self._checked_range:  # once: a look at all pixels makes a GPU wait
             check_tokenizer_range(images)
             self._checked_range = True
-        if self.scale != 1:
-            size = [round(side * self.scale) for side in images.shape[-2:]]
+        size = self._size_of_view(images)
+        if size != images.shape[-2:]:
             images = F.interpolate(images, size, mode='bicubic', antialias=True)
             images = images.clamp(MARGIN, 1 - MARGIN)
         return images
+
+    def _size_of_view(self, images: Tensor) -> tuple[int, int]:
+        return tuple(self.view_size or images.shape[-2:])
 
     @torch.no_grad()
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
@@ -152,11 +155,11 @@ class TokenTarget(nn.Module):
             raise ValueError(
                 f'a {type(self.tokenizer).__name__} has no decoder: its tokens cannot be painted'
             )
-        size = [round(side * self.scale) for side in images.shape[-2:]]
+        size = self._size_of_view(images)
         grid = check_divisible(*size, self.tokenizer.patch_size)
         with torch.autocast(images.device.type, enabled=False):
             painted = self.tokenizer.decode_tokens(pred.argmax(dim=-1), grid)
-        if self.scale != 1:
+        if size != images.shape[-2:]:
             painted = F.interpolate(painted, images.shape[-2:], mode='bilinear')
         if self.image_mean is not None:
             painted = from_tokenizer_range(painted, self.image_mean, self.image_std)

@@ -14,7 +14,7 @@ WIDTH = 32
 SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)
 PIXEL_KEYS = (
     *('scale', 'crop_size', 'stride', 'size'),
-    *('img_size', 'pretrain_img_size', 'pad_size_divisor'),
+    *('img_size', 'pretrain_img_size', 'view_size', 'pad_size_divisor'),
 )
 
 

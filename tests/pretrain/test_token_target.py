@@ -98,7 +98,7 @@ def test_target__reduces_and_renormalises_what_another_view_was_given(saved):
     _, path = saved
     pixels = torch.full((1, 3, 16, 24), 200.0)
     column = torch.tensor([IMAGE_MEAN, IMAGE_STD]).reshape(2, 3, 1, 1)
-    target = TokenTarget(TOKENIZER, path, IMAGE_MEAN, IMAGE_STD, scale=0.5)
+    target = TokenTarget(TOKENIZER, path, IMAGE_MEAN, IMAGE_STD, view_size=(8, 12))
     tokens = target((pixels - column[0]) / column[1])
     assert tokens.shape == (1, 6)
     expected = TokenTarget(TOKENIZER, path)((pixels[..., :8, :12] - MEAN) / STD)
@@ -111,7 +111,7 @@ def test_target__paints_predictions_on_the_scale_of_the_images(saved):
     logits = F.one_hot(tokens, 7).float()
     painted = tokenizer.decode_tokens(tokens, (2, 3))
     torch.testing.assert_close(TokenTarget(TOKENIZER, path).to_images(logits, views()), painted)
-    target = TokenTarget(TOKENIZER, path, IMAGE_MEAN, IMAGE_STD, scale=0.5)
+    target = TokenTarget(TOKENIZER, path, IMAGE_MEAN, IMAGE_STD, view_size=(8, 12))
     large = target.to_images(logits, views(16, 24))
     column = torch.tensor([IMAGE_MEAN, IMAGE_STD]).reshape(2, 3, 1, 1)
     pixels = F.interpolate(painted * STD + MEAN, (16, 24), mode='bilinear')
@@ -156,7 +156,6 @@ def test_target__rejects_weights_that_do_not_fit(saved, change, words):
     ('options', 'words'),
     [
         (dict(image_mean=IMAGE_MEAN), 'belong together'),
-        (dict(scale=0), 'scale=0'),
         (dict(tokenizer=dict(type='VQGAN')), 'VQGAN'),
     ],
 )
@@ -179,7 +178,7 @@ def test_mae__predicts_tokens(saved):
         neck=dict(type='MAEDecoder', encoder_dims=16, grid=(4, 4), out_dims=7, embed_dims=16,
                   num_layers=1, num_heads=2),
         target_generator=dict(type='TokenTarget', tokenizer=TOKENIZER, checkpoint=path,
-                              image_mean=IMAGE_MEAN, image_std=IMAGE_STD, scale=0.5),
+                              image_mean=IMAGE_MEAN, image_std=IMAGE_STD, view_size=16),
         head=dict(type='TokenLoss'),
     )  # fmt: skip
     column = torch.tensor([IMAGE_MEAN, IMAGE_STD]).reshape(2, 3, 1, 1)

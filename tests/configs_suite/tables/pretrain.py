@@ -150,7 +150,7 @@ FACTS[ABLATIONS['dvae']] |= {
     'model.target_generator.tokenizer.type': 'DALL-E',
     'model.target_generator.image_mean': [123.675, 116.28, 103.53],
     'model.target_generator.image_std': [58.395, 57.12, 57.375],
-    'model.target_generator.scale': 0.5,
+    'model.target_generator.view_size': 112,
     'model.head.type': 'TokenLoss',
     'model.neck.out_dims': 8192,
 }

@@ -25,7 +25,7 @@ model = dict(
         checkpoint='work_dirs/dalle_encoder.pth',
         image_mean=_base_.model.data_preprocessor.mean,
         image_std=_base_.model.data_preprocessor.std,
-        scale=0.5,  # codes of 8 pixels, patches of 16
+        view_size=112,  # pixels: codes of 8, patches of 16
     ),
     head=dict(type='TokenLoss'),
 )
