@@ -120,6 +120,7 @@ def export_checkpoint(
     """
     target, file_format = find_target(to, file_format)
     source = read_source(checkpoint, facts, trust)
+    complete_facts(source)
     path = _free_path(checkpoint, source, target, out, file_format)
     layout = source.found.layout.name
     export = Export(path, f'{layout} file {source.file.path}', target)
@@ -165,9 +166,7 @@ def read_source(
     known = {name: value for name, (value, _) in gather_facts(file, found, stated).items()}
     decoder, decoder_names = _decoder_of(file, found)
     known |= _decoder_facts(file, found, decoder) | own
-    tensors = dict(found.tensors)
-    _fill_in(tensors, known, file)
-    return Source(file, found, tensors, decoder, decoder_names, known)
+    return Source(file, found, dict(found.tensors), decoder, decoder_names, known)
 
 
 def _decoder_of(file: CheckpointFile, found: EncoderTensors) -> tuple[Tensors, set[str]]:
@@ -194,23 +193,29 @@ def _decoder_facts(file: CheckpointFile, found: EncoderTensors, decoder: Tensors
     }
 
 
-def _fill_in(tensors: Tensors, facts: dict, file: CheckpointFile) -> None:
-    """Add what follows from the tensors: grid of positions, image size, MLP ratio."""
-    if 'patch_embed.proj.weight' not in tensors or 'blocks.0.mlp.fc1.weight' not in tensors:
-        raise ValueError(f'{file.path} holds no whole encoder: patch projection or MLP are missing')
+def complete_facts(source: Source) -> None:
+    """Add what follows from the tensors: MLP ratio, grid of positions, image size.
+
+    Raises:
+        ValueError: The encoder is not whole, or its positions tell no grid.
+    """
+    tensors, facts, path = source.tensors, source.facts, source.file.path
+    if 'patch_size' not in facts or 'blocks.0.mlp.fc1.weight' not in tensors:
+        raise ValueError(f'{path} holds no whole encoder: patch projection or MLP are missing')
     facts['mlp_ratio'] = len(tensors['blocks.0.mlp.fc1.weight']) / facts['embed_dims']
     table = tensors.get('pos_embed')
-    if table is not None:
-        registers = tensors['reg_token'].shape[1] if 'reg_token' in tensors else 0
-        registers += 'dist_token' in tensors
-        prefixes = {0, 1, registers, registers + 1}
-        try:
-            grid = grid_of_positions(table, prefixes, facts.get('pos_grid'))
-        except ValueError as error:
-            raise ValueError(f'{file.path}: {error}') from error
-        facts['pos_grid'] = grid
-        sides = zip(grid, facts['patch_size'], strict=True)
-        facts.setdefault('img_size', tuple(side * patch for side, patch in sides))
+    if table is None:
+        return
+    registers = tensors['reg_token'].shape[1] if 'reg_token' in tensors else 0
+    registers += 'dist_token' in tensors
+    prefixes = {0, 1, registers, registers + 1}
+    try:
+        grid = grid_of_positions(table, prefixes, facts.get('pos_grid'))
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+    facts['pos_grid'] = grid
+    sides = zip(grid, facts['patch_size'], strict=True)
+    facts.setdefault('img_size', tuple(side * patch for side, patch in sides))
 
 
 @dataclass

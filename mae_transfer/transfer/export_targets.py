@@ -12,6 +12,7 @@ class Target:
     Attributes:
         name: As it is chosen by ``--to``.
         model: The model, as it is printed.
+        load: How it loads the file, with {path}.
         layout: Row of :data:`~mae_transfer.transfer.key_maps.LAYOUTS` with the names of its files.
         decoder_layout: The same for files with MAE's decoder; '' = it has no place for one.
         needs_decoder: Whether it cannot be loaded without a decoder.
@@ -31,6 +32,7 @@ class Target:
 
     name: str
     model: str
+    load: str
     layout: str
     decoder_layout: str = ''
     needs_decoder: bool = False
@@ -52,6 +54,7 @@ TARGETS = {
         Target(
             'mae_transfer',
             'PlainViT',
+            load='tools/train.py CONFIG --pretrained {path}',
             layout='mae_transfer',
             decoder_layout='mae_transfer',
             formats=FORMATS,
@@ -61,6 +64,7 @@ TARGETS = {
         Target(
             'fair-mae',
             "MAE's code",
+            load="model.load_state_dict(torch.load({path!r})['model'])",
             layout='FAIR MAE encoder',
             decoder_layout='FAIR MAE full',
             norms=('norm', 'fc_norm'),  # fc_norm: fine-tuned, without decoder
@@ -68,6 +72,7 @@ TARGETS = {
         Target(
             'timm',
             "timm's VisionTransformer",
+            load='timm.create_model(..., checkpoint_path={path!r})',
             layout='timm ViT',
             formats=FORMATS,
             container='state_dict',
@@ -81,6 +86,7 @@ TARGETS = {
         Target(
             'hf-vit',
             "transformers' ViTModel",
+            load='ViTModel.from_pretrained({path!r}, add_pooling_layer=False)',
             layout='Hugging Face ViT',
             formats=('',),
             bias_free=True,
@@ -89,6 +95,7 @@ TARGETS = {
         Target(
             'hf-vitmae',
             "transformers' ViTMAEForPreTraining",
+            load='ViTMAEForPreTraining.from_pretrained({path!r})',
             layout='Hugging Face ViTMAE',
             decoder_layout='Hugging Face ViTMAE',
             needs_decoder=True,
@@ -97,6 +104,7 @@ TARGETS = {
         Target(
             'mmpretrain',
             "MMPretrain's VisionTransformer",
+            load='mmengine.runner.load_checkpoint(model, {path!r}, strict=True)',
             layout='MMPretrain ViT',
             decoder_layout='MMPretrain MAE',
             container='state_dict',
@@ -109,6 +117,7 @@ TARGETS = {
         Target(
             'detectron2',
             "Detectron2's ViT",
+            load='train.init_checkpoint = {path!r}',
             layout='detectron2 ViTDet',
             class_token='dropped',
             norms=(),

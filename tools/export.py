@@ -1,0 +1,89 @@
+"""Write the encoder of a checkpoint as a file of another library, which loads it strictly.
+
+    python tools/export.py CKPT --to timm [--format safetensors|pth] [--out PATH]
+
+CKPT is whatever --pretrained takes: a file of any known layout, a work dir, a folder of Hugging
+Face's library, timm:NAME. Targets: mae_transfer, fair-mae, timm, hf-vit, hf-vitmae, mmpretrain,
+detectron2. MAE's decoder goes along where the target has a place for it. What is folded, added or
+dropped is printed.
+"""
+
+import argparse
+
+from launch import run_tool, trust_checkpoints
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('checkpoint', metavar='CKPT', help='file, work dir, folder or timm:NAME')
+    parser.add_argument(
+        '--to',
+        required=True,
+        metavar='TARGET',
+        help='mae_transfer, fair-mae, timm, hf-vit, hf-vitmae, mmpretrain or detectron2',
+    )
+    parser.add_argument(
+        '--format', choices=['safetensors', 'pth'], help="file format; the target's own by default"
+    )
+    parser.add_argument(
+        '--out', metavar='PATH', help='file, or folder for hf-*; beside CKPT by default'
+    )
+    parser.add_argument(
+        '--no-decoder', action='store_true', help='leave the decoder out where there is one'
+    )
+    parser.add_argument(
+        '--facts',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='NAME=VALUE',
+        help='what the file does not tell: num_heads=6 norm_eps=1e-6 norm_pix=True '
+        'decoder_num_heads=16 pos_grid=14,14',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read the checkpoint even if that runs code it contains',
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    return parser.parse_args()
+
+
+def export(args: argparse.Namespace) -> None:
+    """Export and say what was done."""
+    from mae_transfer.transfer.export import export_checkpoint
+
+    if args.trust_checkpoint:
+        trust_checkpoints()
+    done = export_checkpoint(
+        args.checkpoint,
+        args.to,
+        args.out,
+        args.format,
+        args.facts,
+        with_decoder=not args.no_decoder,
+    )
+    print(f'read: {done.source}')
+    for step in done.steps:
+        print(f'  {step}')
+    for group, names in done.left_out.items():
+        print(f'  {group}: {len(names)} tensors left out, no part of encoder or MAE decoder')
+    print(f'wrote {done.path}: {done.num_tensors} tensors for {done.target.model}')
+    print(f'load it: {done.target.load.format(path=str(done.path))}')
+    print(f'into a model built with {_call(done.arguments)}')
+
+
+def _call(arguments: dict) -> str:
+    return ', '.join(f'{name}={value!r}' for name, value in arguments.items())
+
+
+def main() -> None:
+    """Entry point."""
+    args = parse_args()
+    run_tool(lambda: export(args), args.debug)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,177 @@
+"""Say what a checkpoint is, and which configs take it; no code of the file is run.
+
+    python tools/inspect_checkpoint.py FILE [--json]
+
+FILE is whatever --pretrained takes: a file of any known layout, a work dir, a folder of Hugging
+Face's library, timm:NAME.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from launch import REPO, run_tool
+from mmengine.config import Config, DictAction
+
+BASES = '_base_'
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('checkpoint', metavar='FILE', help='file, work dir, folder or timm:NAME')
+    parser.add_argument('--json', action='store_true', help='print json instead of a table')
+    parser.add_argument(
+        '--configs',
+        type=Path,
+        default=REPO / 'configs',
+        metavar='FOLDER',
+        help='where configs are looked for that fit',
+    )
+    parser.add_argument(
+        '--facts',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='NAME=VALUE',
+        help='what the file does not tell: num_heads=6 pos_grid=14,14',
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    return parser.parse_args()
+
+
+def inspect_checkpoint(args: argparse.Namespace) -> None:
+    """Describe the file, then compare it with every config."""
+    from mae_transfer.transfer.inspection import describe_checkpoint
+
+    description = describe_checkpoint(args.checkpoint, args.facts, trust=False)
+    description['configs'] = fitting_configs(description, args.configs)
+    if args.json:
+        print(json.dumps(description, indent=2))
+    else:
+        print_table(description)
+
+
+def fitting_configs(description: dict, folder: Path) -> dict[str, list[str]]:
+    """Configs whose encoder takes the checkpoint.
+
+    Args:
+        description: See ``describe_checkpoint``.
+        folder: Where configs lie; files below a folder ``_base_`` are parts of configs.
+
+    Returns:
+        'as it is' and 'with resampled patches' -> paths below the folder.
+
+    Raises:
+        NotADirectoryError: There is no such folder.
+    """
+    from mae_transfer.transfer.inspection import misfits
+
+    if not folder.is_dir():
+        raise NotADirectoryError(f'--configs: there is no folder {str(folder)!r}')
+    fits: dict[str, list[str]] = {'as it is': [], 'with resampled patches': []}
+    paths = [path for path in folder.rglob('*.py') if BASES not in path.relative_to(folder).parts]
+    print(f'comparing with {len(paths)} configs of {folder}', file=sys.stderr)  # takes a while
+    for path in sorted(paths):
+        name = path.relative_to(folder)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        backbone = (cfg.get('model') or {}).get('backbone') or {}
+        if backbone.get('type') != 'PlainViT':
+            continue
+        reasons = misfits(description, backbone)
+        if not reasons:
+            fits['as it is'].append(name.as_posix())
+        elif all(reason.startswith('patch ') for reason in reasons):
+            fits['with resampled patches'].append(name.as_posix())
+    return fits
+
+
+def print_table(description: dict) -> None:
+    """Print one line per fact; nothing is folded, so that names of configs can be copied."""
+    lines = rows(description)
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        first, *more = value.split('\n')
+        print(f'{name:<{width}}  {first}')
+        for line in more:
+            print(f'{"":<{width}}  {line}')
+
+
+def rows(description: dict) -> list[tuple[str, str]]:
+    """Lines of the table: name and value."""
+    encoder, by = description['encoder'], description['by']
+    parts, decoder = description['parts'], description['decoder']
+
+    def told(name: str) -> str:
+        if encoder[name] is None:
+            return 'not stated'
+        text = _shown(encoder[name])
+        source = by.get(name, '')
+        return text if source in ('', "the file's tensors") else f'{text} ({source})'
+
+    lines = [
+        ('file', f'{description["file"]} ({description["bytes"] / 2**20:.1f} MiB)'),
+        ('layout', f'{description["layout"]}, tensors in {description["container"]!r}'),
+        (
+            'arch',
+            f'{description["arch"] or "no published size"}: {encoder["num_layers"]} blocks, width '
+            f'{encoder["embed_dims"]}, {description["parameters"] / 1e6:.1f} M parameters',
+        ),
+        ('heads', told('num_heads')),
+        ('patch', told('patch_size')),
+        ('input size', told('img_size')),
+        ('channels', told('in_channels')),
+        ('positions', f'{told("pos_order")}, grid {told("pos_grid")}'),
+        ('norm epsilon', told('norm_eps')),
+        ('activation', told('act')),
+        ('parts', ', '.join(_part_words(parts, encoder['layer_scale']))),
+        ('decoder', 'none' if decoder is None else _decoder_words(decoder)),
+    ]
+    pretraining = {k: v for k, v in description['pretraining'].items() if v is not None}
+    lines += [('norm-pix', str(pretraining.pop('norm_pix', 'not stated')))]
+    lines += [(name.replace('_', ' '), _shown(value)) for name, value in pretraining.items()]
+    lines += [('also holds', f'{group}: {n} tensors') for group, n in description['others'].items()]
+    lines += [('note', note) for note in description['notes']]
+    for how, names in description['configs'].items():
+        lines += [(f'fits {how}', '\n'.join(names) or 'no config')]
+    return lines
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ('x' if all(isinstance(v, int) for v in value) else ', ').join(map(str, value))
+    return str(value)
+
+
+def _part_words(parts: dict, layer_scale: bool | None) -> list[str]:
+    words = [
+        ('class token', parts['class_token']),
+        (f'{parts["register_tokens"]} register tokens', parts['register_tokens']),
+        ('absolute positions', parts['pos_embed']),
+        (f'relative positions ({parts["rel_pos"]})', parts['rel_pos']),
+        ('final norm', parts['norm']),
+        ('norm of the mean (fc_norm)', parts['fc_norm']),
+        ('layer scale', layer_scale),
+        ({'full': 'qkv bias', 'no-key': 'bias of query and value'}.get(parts['qkv_bias']),
+         parts['qkv_bias']),
+    ]  # fmt: skip
+    return [word for word, there in words if there] or ['none']
+
+
+def _decoder_words(decoder: dict) -> str:
+    heads = decoder['num_heads'] or 'not stated'
+    return (
+        f'{decoder["num_layers"]} blocks, width {decoder["embed_dims"]}, heads: {heads}, '
+        f'{decoder["values_per_patch"]} values a patch'
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    args = parse_args()
+    run_tool(lambda: inspect_checkpoint(args), args.debug)
+
+
+if __name__ == '__main__':
+    main()
