@@ -1,5 +1,6 @@
 """Losses of masked pre-training: last step, prediction and target -> one number."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mae_transfer.registry import MODELS
@@ -32,6 +33,38 @@ def masked_patch_mse(
             "out_dims of the decoder to the target's last number"
         )
     errors = (pred.float() - target.float()).square().mean(dim=-1)  # (B, L)
+    return _mean_over_hidden(errors, mask, left_out)
+
+
+def masked_token_cross_entropy(
+    logits: Tensor, tokens: Tensor, mask: Tensor, left_out: Tensor | None = None
+) -> Tensor:
+    """Mean cross-entropy over hidden patches (BEiT, https://arxiv.org/abs/2106.08254, eq. 3).
+
+    Args:
+        logits: (B, L, K), one number per token of the codebook.
+        tokens: (B, L), int64 in [0, K).
+        mask: (B, L), True or 1 = hidden.
+        left_out: See :func:`masked_patch_mse`.
+
+    Returns:
+        A scalar, computed in float32.
+
+    Raises:
+        ValueError: If there is not one token for each prediction, or a token is no whole number.
+    """
+    if tokens.shape != logits.shape[:-1] or tokens.is_floating_point():
+        raise ValueError(
+            f'targets have the shape {tuple(tokens.shape)} and are {tokens.dtype}, predictions '
+            f'{tuple(logits.shape)}: a token loss takes one int64 token for each prediction, from '
+            'a target_generator such as TokenTarget'
+        )
+    errors = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction='none')
+    return _mean_over_hidden(errors.view_as(tokens), mask, left_out)
+
+
+def _mean_over_hidden(errors: Tensor, mask: Tensor, left_out: Tensor | None) -> Tensor:
+    """(B, L) -> scalar: sum over the hidden patches of the batch by their number."""
     mask = mask.to(errors.dtype)
     scored = mask if left_out is None else mask.masked_fill(left_out, 0)
     return (errors * scored).sum() / mask.sum()
@@ -46,3 +79,14 @@ class MaskedPatchLoss(nn.Module):
     ) -> Tensor:
         """See :func:`masked_patch_mse`."""
         return masked_patch_mse(pred, target, mask, left_out)
+
+
+@MODELS.register_module()
+class TokenLoss(nn.Module):
+    """:func:`masked_token_cross_entropy` as the head of a pre-training model."""
+
+    def loss(
+        self, pred: Tensor, target: Tensor, mask: Tensor, left_out: Tensor | None = None
+    ) -> Tensor:
+        """See :func:`masked_token_cross_entropy`."""
+        return masked_token_cross_entropy(pred, target, mask, left_out)

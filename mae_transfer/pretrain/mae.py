@@ -2,12 +2,13 @@
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
-from mmpretrain.registry import MODELS, TASK_UTILS
+from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
-from mae_transfer.masking.token_index import mask_from_restore, split_by_mask
-from mae_transfer.pretrain.masked_encoder import encode_all, encode_visible
+from mae_transfer.masking.token_index import mask_from_restore
+from mae_transfer.pretrain.mask_sampler import build_masking, mask_indices
+from mae_transfer.pretrain.masked_encoder import check_encoder, encode_all, encode_visible
 
 LINEAR_INITS = ('xavier', 'torch')
 
@@ -65,27 +66,14 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        if 'mask_ratio' in (masking or ()):
-            raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
-        masking = masking or dict(type='RandomMasking')
-        self.masking = TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
+        self.masking = build_masking(masking or dict(type='RandomMasking'), mask_ratio)
         if linear_init not in LINEAR_INITS:
             raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
         self.linear_init, self.skip_first_hidden = linear_init, skip_first_hidden
-        encoder = self.backbone
+        check_encoder(self.backbone)
         self.mask_token = None
         if encoder_mask_token:
-            self.mask_token = nn.Parameter(torch.zeros(1, 1, encoder.embed_dims))
-        if (
-            encoder.window_size
-            or encoder.rel_pos
-            or encoder.norm is None
-            or not encoder.with_cls_token
-        ):
-            raise ValueError(
-                'the encoder of MaskedAutoencoder sees a few visible patches: it needs '
-                'window_size=0, rel_pos=False, with_cls_token=True and final_norm=True'
-            )
+            self.mask_token = nn.Parameter(torch.zeros(1, 1, self.backbone.embed_dims))
 
     def init_weights(self) -> None:
         """Initialise as MAE does (appendix A.1), then load what ``init_cfg`` names.
@@ -114,17 +102,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
     def _indices(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Visible indices, ranks and mask: the given mask, or one drawn for each image."""
-        h, w = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
-        if mask is None:
-            ids_keep, _, ids_restore = self.masking(len(inputs), (h, w), inputs.device)
-            return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
-        if mask.shape != (len(inputs), h * w):
-            raise ValueError(
-                f'mask has the shape {tuple(mask.shape)}, but {len(inputs)} images of {h}x{w} '
-                f'patches need ({len(inputs)}, {h * w})'
-            )
-        ids_keep, _, ids_restore = split_by_mask(mask)
-        return ids_keep, ids_restore, mask.bool()
+        patch_size = self.backbone.patch_size
+        ids_keep, _, ids_restore = mask_indices(self.masking, inputs, patch_size, mask)
+        return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
 
     def predict_patches(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Hide patches and predict all of them.

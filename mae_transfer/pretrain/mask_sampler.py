@@ -1,8 +1,11 @@
 """Which patches a pre-training model hides: the samplers that a config's ``masking`` names."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from mae_transfer.layers.patchify import check_divisible
 from mae_transfer.masking.block_mask import block_mask
 from mae_transfer.masking.grid_mask import grid_mask
 from mae_transfer.masking.random_mask import count_kept, random_mask
@@ -100,3 +103,45 @@ class GridMasking(RandomMasking):
     ) -> Indices:
         """Return the same mask for each image; ``generator`` is not asked."""
         return split_by_mask(grid_mask(batch_size, grid, device))
+
+
+def build_masking(masking: dict, mask_ratio: float) -> Callable[..., Indices]:
+    """Build the sampler of a model, which states the ratio itself.
+
+    Raises:
+        ValueError: If ``masking`` states a ratio, too.
+    """
+    if 'mask_ratio' in masking:
+        raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
+    return TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
+
+
+def mask_indices(
+    masking: Callable[..., Indices],
+    images: Tensor,
+    patch_size: tuple[int, int],
+    mask: Tensor | None = None,
+) -> Indices:
+    """Indices of the patches that a mask hides: of the given one, or of one drawn for each image.
+
+    Args:
+        masking: Draws it.
+        images: (B, C, H, W), H and W multiples of the patch size.
+        patch_size: Height and width of a patch, in pixels.
+        mask: (B, L), True or 1 = hidden, the same number in each image.
+
+    Returns:
+        ``ids_keep``, ``ids_mask`` and ``ids_restore``, see :class:`RandomMasking`.
+
+    Raises:
+        ValueError: If ``mask`` belongs to another grid or another number of images.
+    """
+    h, w = check_divisible(*images.shape[-2:], patch_size)
+    if mask is None:
+        return masking(len(images), (h, w), images.device)
+    if mask.shape != (len(images), h * w):
+        raise ValueError(
+            f'mask has the shape {tuple(mask.shape)}, but {len(images)} images of {h}x{w} '
+            f'patches need ({len(images)}, {h * w})'
+        )
+    return split_by_mask(mask)

@@ -8,6 +8,17 @@ from mae_transfer.layers.patchify import check_divisible
 from mae_transfer.masking.token_index import keep_tokens
 
 
+def check_encoder(encoder: PlainViT) -> None:
+    """Raise a ``ValueError`` if an encoder cannot run on a class token and a few patches alone."""
+    only_cls = encoder.with_cls_token and not encoder.num_register_tokens
+    if encoder.window_size or encoder.rel_pos or encoder.norm is None or not only_cls:
+        raise ValueError(
+            'the encoder of a masked autoencoder sees a few visible patches: it needs '
+            'window_size=0, rel_pos=False, with_cls_token=True, num_register_tokens=0 and '
+            'final_norm=True'
+        )
+
+
 def encode_visible(encoder: PlainViT, images: Tensor, ids_keep: Tensor) -> Tensor:
     """Encode the visible patches; hidden ones are not even embedded (He et al. 2021, section 3).
 
