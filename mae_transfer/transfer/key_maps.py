@@ -23,9 +23,20 @@ from mae_transfer.transfer.qkv_packing import join_qkv, split_qkv
 Tensors = dict[str, Tensor]
 KeyMap = tuple[tuple[str, str], ...]  # (their template, our template)
 
+
+def _swap_positions(tensors: Tensors) -> Tensors:
+    """Turn positions (1, N, C) into (N, 1, C), the sequence first, or back."""
+    tables = ('pos_embed', 'decoder_pos_embed')
+    return {
+        name: tensor.transpose(0, 1) if name in tables and tensor.ndim == 3 else tensor
+        for name, tensor in tensors.items()
+    }
+
+
 PACKINGS: dict[str, tuple[Callable[[Tensors], Tensors], Callable[[Tensors], Tensors]]] = {
     'fused': (dict, dict),
     'separate': (join_qkv, split_qkv),
+    'sequence first': (_swap_positions, _swap_positions),
 }
 
 
@@ -42,7 +53,7 @@ class Layout:
         stated: Whether the file must (True) or must not (False) have our metadata; None = any.
         prefixes: Subtrees that the encoder may lie in; the first is the one that is written.
         keys: Names that differ from PlainViT's, by which the first that fits counts.
-        packing: How query, key and value lie, a key of ``PACKINGS``.
+        packing: How query, key and value, or the positions, lie: a key of ``PACKINGS``.
         outside: Pattern -> group, for what lies in the subtree and is no part of the encoder.
         decoder_prefix: Subtree of MAE's decoder; None = the source has none.
         decoder_keys: Names that differ from those of MAE's decoder, which ours has.
@@ -159,6 +170,17 @@ HF_DINO = (
     *_blocks('encoder.layer.{i}.', 'blocks.{i}.', HF_DINO_PARTS),
 )
 HF_DECODER = _blocks('decoder_layers.{i}.', 'decoder_blocks.{i}.', HF_PARTS)
+ICARUS = (
+    ('pos_embedding', 'pos_embed'),
+    ('patchify.', 'patch_embed.proj.'),
+    ('transformer.{i}.', 'blocks.{i}.'),
+    ('layer_norm.', 'norm.'),
+)
+ICARUS_DECODER = (
+    ('pos_embedding', 'decoder_pos_embed'),
+    ('transformer.{i}.', 'decoder_blocks.{i}.'),
+    ('head.', 'decoder_pred.'),
+)
 DINOV2 = (('register_tokens', 'reg_token'),)
 # FSDP's chunks: the second number counts through all blocks, the first cannot be known back
 DINOV2_CHUNKS = (*DINOV2, ('blocks.{_}.{i}.', 'blocks.{i}.'))
@@ -214,6 +236,18 @@ LAYOUTS = (
         keys=BEIT,
         heads=CAE_HEADS,
         facts=CAE_FACTS,
+    ),
+    Layout(  # CIFAR-10; the released file pickles the module, this is its state_dict()
+        'IcarusWizard MAE',
+        signs=('pos_embedding', 'patchify.', 'transformer.{i}.'),
+        prefixes=('encoder.', ''),
+        keys=ICARUS,
+        packing='sequence first',
+        outside=HEAD,
+        decoder_prefix='decoder.',
+        decoder_keys=ICARUS_DECODER,
+        heads={192: 3},
+        facts=dict(norm_eps=1e-5, pos_order='learned', layer_scale=False),
     ),
     Layout(  # facebookresearch/moco-v3; head = the projection MLP
         'MoCo v3',

@@ -11,6 +11,9 @@ from torch.testing import assert_close
 from mae_transfer.layers.patchify import patchify
 from mae_transfer.masking.random_mask import random_mask
 from mae_transfer.pretrain import MAEDecoder, MaskedAutoencoder
+from mae_transfer.transfer.checkpoint import load_pretrained
+from mae_transfer.transfer.checkpoint_file import read_checkpoint
+from mae_transfer.transfer.key_maps import decoder_tensors, layout_named
 from tests.references.naive_cifar_mae import (
     NaiveDecoder,
     NaiveEncoder,
@@ -117,6 +120,21 @@ def test_cifar_mae__classifier_reads_the_class_token_behind_the_norm(released):
     images = torch.randn(2, 3, 6, 8)
     feature = torch.stack([encoder(image, torch.arange(12))[0] for image in images])
     assert_close(model(images), model.head.fc(feature))
+
+
+def test_cifar_mae__reads_the_tensors_of_the_released_model(released, tmp_path):
+    """Written as IcarusWizard/MAE names them; its own file would need its code to be unpickled."""
+    encoder, decoder = released
+    both = torch.nn.ModuleDict(dict(encoder=encoder, decoder=decoder))
+    torch.save({'model': both.state_dict()}, tmp_path / 'vit-t-mae.pt')
+    vit = MODELS.build(small(PRETRAIN).backbone)
+    account = load_pretrained(vit, tmp_path / 'vit-t-mae.pt', pos_grid=GRID)
+    assert account.layout == 'IcarusWizard MAE'
+    assert account.changes == []
+    assert_close(dict(vit.state_dict()), encoder_to_plain_vit(encoder.state_dict()))
+    file = read_checkpoint(tmp_path / 'vit-t-mae.pt')
+    ours = decoder_tensors(file, layout_named('IcarusWizard MAE'))
+    assert_close(ours, decoder_to_mae_decoder(decoder.state_dict()))
 
 
 def test_cifar_mae__starts_as_pytorch_does():
