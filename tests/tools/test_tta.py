@@ -36,10 +36,10 @@ def tta_config(tmp_path):
 
 def make_checkpoint(config, path, num_classes: int = 3) -> None:
     """A model of a config with random weights, tables of relative position included."""
+    cfg = Config.fromfile(config)
     from mmseg.utils import register_all_modules
 
     register_all_modules(init_default_scope=False)
-    cfg = Config.fromfile(config)
     for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
         head.num_classes = num_classes
     torch.manual_seed(0)

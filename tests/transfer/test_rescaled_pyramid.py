@@ -41,6 +41,22 @@ def test_rescaled_pyramid__each_level_comes_from_its_own_map():
         assert [x.grad is not None for x in maps] == [i == index for i in range(4)]
 
 
+def test_rescaled_pyramid__in_front_of_an_fpn_gives_five_levels():
+    """Two necks in a row, as in the recipes of detection: strides 4 to 64 of patches of 16."""
+    from mmdet.models import FPN  # noqa: F401
+
+    neck = MODELS.build(
+        [
+            dict(type='RescaledPyramid', embed_dims=8, norm_cfg=dict(type='GN', num_groups=4)),
+            dict(type='mmdet.FPN', in_channels=[8] * 4, out_channels=6, num_outs=5),
+        ]
+    )
+    levels = neck(tuple(torch.randn(1, 8, 6, 4) for _ in range(4)))
+    assert [tuple(level.shape) for level in levels] == [
+        (1, 6, 24, 16), (1, 6, 12, 8), (1, 6, 6, 4), (1, 6, 3, 2), (1, 6, 2, 1)
+    ]  # fmt: skip
+
+
 def test_rescaled_pyramid__a_side_of_one_stays_one():
     shapes = [tuple(y.shape[-2:]) for y in RescaledPyramid(4).eval()([torch.randn(1, 4, 1, 3)] * 4)]
     assert shapes == [(4, 12), (2, 6), (1, 3), (1, 1)]
