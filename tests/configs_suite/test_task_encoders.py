@@ -86,6 +86,7 @@ LABELS = {  # no layer decay; norms and positions are not decayed, as with MAE
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('path', 'table', 'absent'),
     [
