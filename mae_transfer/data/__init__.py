@@ -5,6 +5,6 @@ data, stays apart (``python -m mae_transfer.data.scenes``), so that nobody else 
 imports.
 """
 
-from mae_transfer.data import label_map, random_clipped_crop, small_images
+from mae_transfer.data import label_map, random_clipped_crop, small_images, two_size_crop
 
-__all__ = ['label_map', 'random_clipped_crop', 'small_images']
+__all__ = ['label_map', 'random_clipped_crop', 'small_images', 'two_size_crop']
