@@ -223,14 +223,24 @@ class TimmViT(BaseModule):
         """Describe the encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``."""
         from mae_transfer import __version__  # the package imports this room
 
+        block, patch_embed = self.model.blocks[0], self.model.patch_embed
+        act = getattr(block.mlp, 'act', block.mlp)
+        is_gelu = isinstance(act, nn.GELU) and act.approximate == 'none'
         return dict(
             version=__version__,
-            timm_name=self.model_name,
+            timm_model=self.model_name,
             timm_version=timm.__version__,
             embed_dims=self.embed_dims,
             num_layers=self.num_layers,
+            num_heads=block.attn.num_heads,
+            norm_eps=block.norm1.eps,
             in_channels=self.in_channels,
             patch_size=list(self.patch_size),
+            img_size=list(patch_embed.img_size),
+            pos_grid=list(patch_embed.grid_size),
+            num_prefix_tokens=self.num_prefix_tokens,
+            layer_scale=any('gamma' in name for name, _ in block.named_parameters()),
+            act='gelu' if is_gelu else type(act).__name__,
         )
 
     # ---- forward ---------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mmengine.registry import MODELS
 
 from mae_transfer.backbones import TimmViT, timm_weights
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
+from mae_transfer.transfer.encoder_metadata import check_metadata
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = dict(depth=3, embed_dim=32, num_heads=2, img_size=(32, 48), patch_size=8)
@@ -248,6 +250,19 @@ def test_timm_vit__copies_keep_their_own_grid():
     torch.testing.assert_close(twin(images)[0], expected)
 
 
+@pytest.mark.parametrize('name', FAMILIES)
+def test_timm_vit__metadata_are_plain_and_true(name):
+    facts = make(name).metadata()
+    assert json.loads(json.dumps(facts)) == facts
+    check_metadata(facts)
+    expected = dict(embed_dims=32, num_layers=3, num_heads=2, patch_size=[8, 8], pos_grid=[4, 6])
+    assert {key: facts[key] for key in expected} == expected
+    if name in ('vit_tiny_patch16_224', 'samvit_base_patch16'):
+        assert facts['layer_scale'] is False
+    if name in ('deit3_small_patch16_224', 'beit_base_patch16_224', 'vit_small_patch16_dinov3'):
+        assert facts['layer_scale'] is True
+
+
 # ---- pre-trained weights -------------------------------------------------------------------
 
 
@@ -467,3 +482,24 @@ def test_timm_vit__in_the_upernet_recipe():
     table = 'backbone.model.blocks.0.attn.relative_position_bias_table'
     assert model.lr[table] == pytest.approx(1e-4 * 0.65**12)
     assert model.lr['decode_head.conv_seg.weight'] == 1e-4
+
+
+@pytest.mark.parametrize('name', ['vit_small_patch16_dinov3', 'beit_base_patch16_224'])
+def test_timm_vit__trains_a_detector(name):
+    """A step of Mask R-CNN on pictures of odd sizes; every parameter of the backbone learns."""
+    import mmdet.models  # noqa: F401
+    from mmdet.testing import demo_mm_inputs
+
+    cfg = Config.fromfile(CONFIGS.parent / 'tests/configs/tiny_mask_rcnn.py').model
+    arguments = {k: v for k, v in SMALL.items() if k != 'img_size'} | dict(patch_size=16)
+    cfg.backbone = dict(
+        type='TimmViT', model_name=name, img_size=64, final_norm=False, model_args=arguments
+    )
+    with MODELS.switch_scope_and_registry('mmdet') as registry:
+        model = registry.build(cfg)
+        model.init_weights()
+        data = demo_mm_inputs(2, [[3, 60, 90], [3, 64, 72]], with_mask=True)
+        losses, _ = model.parse_losses(model(**model.data_preprocessor(data, True), mode='loss'))
+    losses.backward()
+    assert torch.isfinite(losses)
+    assert [key for key, p in model.backbone.named_parameters() if p.grad is None] == []

@@ -56,7 +56,7 @@ optim_wrapper = dict(
 )
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=1),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
+    checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=1),
 )
 custom_hooks = [dict(type='EncoderMetadataHook')]
 log_processor = dict(by_epoch=False)

@@ -80,7 +80,7 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05))
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=1),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
+    checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=1),
 )
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

@@ -55,8 +55,9 @@ def test_encoder_metadata_hook__timm_encoder(tmp_path):
     make_runner(tmp_path, MeanModel(vit)).train()
     saved = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
     facts = saved['meta']['mae_transfer']
-    assert facts['timm_name'] == 'vit_tiny_patch16_224'
+    assert facts['timm_model'] == 'vit_tiny_patch16_224'
     assert (facts['embed_dims'], facts['num_layers'], facts['patch_size']) == (32, 1, [8, 8])
+    assert (facts['num_heads'], facts['pos_grid'], facts['act']) == (2, [2, 8], 'gelu')
 
 
 def test_encoder_metadata_hook__model_without_encoder(tmp_path):
