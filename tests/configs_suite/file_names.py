@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mae_transfer.backbones.plain_vit import resolve_arch
 from mae_transfer.data.repeated_sampling import samples_per_picture
 from tests.configs_suite.reading import lookup, plain
-from tests.configs_suite.tables.pretrain import SHARED_VARIANTS, VARIANTS
+from tests.configs_suite.tables import cae, pretrain
 
 BACKBONE = re.compile(r'vit-(?P<arch>[a-z]+)-p(?P<patch>\d+)')
 TRAINING = re.compile(
@@ -15,10 +15,12 @@ TRAINING = re.compile(
 )
 ALGORITHMS = {
     'mae': 'MaskedAutoencoder',
+    'cae': 'ContextAutoencoder',
     'mask-rcnn': 'MaskRCNN',
     'cascade-mask-rcnn': 'CascadeRCNN',
     'upernet': 'EncoderDecoder',
 }
+PRETRAINING = {'MaskedAutoencoder': pretrain, 'ContextAutoencoder': cae}  # their variants
 NECKS = {'simple-fpn': ['SimpleFPN'], 'fpn': ['RescaledPyramid', 'FPN']}
 PARTS = {  # of a detector or a segmentor, beyond its neck
     'rel-pos': {'model.backbone.rel_pos': 'table'},
@@ -107,19 +109,20 @@ def check_name(stem: str, cfg: Config) -> None:
         sizes = [(a['embed_dims'], a['num_layers']) for a in map(resolve_arch, (stated, arch))]
         assert sizes[0] == sizes[1]
     assert cfg.model.backbone.patch_size == int(patch)
+    variants = PRETRAINING[expected].VARIANTS if expected in PRETRAINING else {}
     for extra in extras:
         if extra.endswith('-pre'):
             init_cfg = cfg.model.backbone.get('init_cfg') or {}
             assert arch in OWN_ARCHS or init_cfg.type == 'PretrainedViT'
             assert extra != 'cae-pre' or cfg.model.backbone.qkv_bias == 'no-key'
             check_pretraining(extra.split('-')[:-1], init_cfg.get('checkpoint', ''))
-        elif extra in VARIANTS | PARTS:
-            assert has_facts(cfg, (VARIANTS | PARTS)[extra])
+        elif extra in variants | PARTS:
+            assert has_facts(cfg, (variants | PARTS)[extra])
         else:
             assert neck_types(cfg) == NECKS[extra]
-    if expected == 'MaskedAutoencoder':
-        for variant in set(VARIANTS) - set(extras) - SHARED_VARIANTS:
-            assert not has_facts(cfg, VARIANTS[variant]), variant
+    if expected in PRETRAINING:
+        for variant in set(variants) - set(extras) - PRETRAINING[expected].SHARED_VARIANTS:
+            assert not has_facts(cfg, variants[variant]), variant
 
     match = TRAINING.fullmatch(training)
     images = int(match['images'])

@@ -146,7 +146,7 @@ def test_recipe__augments_in_the_published_order(load, path):
     cfg = load(path)
     assert plain(cfg.train_dataloader.dataset.pipeline) == plain(cfg.train_pipeline)
     names = [step.type for step in cfg.train_pipeline]
-    drawing = ('Rand', 'Photo', 'Color')
+    drawing = ('Rand', 'Photo', 'Color', 'TwoSize')
     assert [name for name in names if name.startswith(drawing)] == ORDERS[path]
 
 

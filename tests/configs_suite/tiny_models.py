@@ -13,7 +13,7 @@ from mae_transfer.backbones.plain_vit import resolve_arch
 WIDTH = 32
 SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)
 PIXEL_KEYS = (
-    *('scale', 'crop_size', 'stride', 'size'),
+    *('scale', 'second_scale', 'crop_size', 'stride', 'size'),
     *('img_size', 'pretrain_img_size', 'view_size', 'pad_size_divisor'),
 )
 
@@ -56,19 +56,25 @@ def narrow(cfg: Config) -> Config:
     elif isinstance(model.get('neck'), list):  # an attentive probe and its batch norm
         model.neck[0].num_heads = 2
     elif model.type == 'MaskedAutoencoder':
-        narrow_masked_autoencoder(model)
+        model.neck.update(embed_dims=WIDTH, num_layers=1, num_heads=2)
+        narrow_targets(model)
+    elif model.type == 'ContextAutoencoder':
+        if model.neck.embed_dims != WIDTH:  # behind a projection
+            model.neck.embed_dims = 2 * WIDTH
+        model.neck.update(regressor_layers=1, decoder_layers=1, num_heads=2)
+        narrow_targets(model)
     return cfg
 
 
-def narrow_masked_autoencoder(model: ConfigDict) -> None:
-    """One block of decoder; blocks of patches and principal components for a tiny picture."""
-    model.neck.update(embed_dims=WIDTH, num_layers=1, num_heads=2)
+def narrow_targets(model: ConfigDict) -> None:
+    """Blocks of patches, principal components and tokens for a tiny picture."""
     if (model.get('masking') or {}).get('type') == 'BlockMasking':
         model.masking.min_block = 1
     if model.target_generator.type == 'PCATarget':
         model.target_generator.basis = any_basis(model.target_generator.patch_size)
     if model.target_generator.type == 'TokenTarget':
-        model.target_generator.update(tokenizer=SMALL_DALL_E, checkpoint=any_tokenizer())
+        model.target_generator.tokenizer = ConfigDict(SMALL_DALL_E)
+        model.target_generator.checkpoint = any_tokenizer()
 
 
 @functools.cache
@@ -137,7 +143,7 @@ def shrink(cfg: Config) -> Config:
     for part in ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader'):
         if part in cfg:
             divide_sizes(cfg[part], factor)
-    if cfg.model.type == 'MaskedAutoencoder':
+    if cfg.model.type in ('MaskedAutoencoder', 'ContextAutoencoder'):
         backbone = cfg.model.backbone
         side = backbone.img_size // backbone.patch_size
         cfg.model.neck.grid = (side, side)

@@ -13,6 +13,7 @@ All are written by hand from the papers and from their released code, not from t
 """
 
 from tests.configs_suite.tables import (
+    cae,
     cifar,
     classification,
     detection,
@@ -21,7 +22,7 @@ from tests.configs_suite.tables import (
     segmentation,
 )
 
-TABLES = (pretrain, cifar, classification, detection, segmentation, fsdp)
+TABLES = (pretrain, cae, cifar, classification, detection, segmentation, fsdp)
 RECIPES = {path: row for table in TABLES for path, row in table.RECIPES.items()}
 FACTS = {path: facts for table in TABLES for path, facts in table.FACTS.items()}
 ORDERS = {path: order for table in TABLES for path, order in table.ORDERS.items()}
