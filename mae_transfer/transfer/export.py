@@ -13,15 +13,16 @@ from torch import Tensor
 
 from mae_transfer.transfer.checkpoint_file import CheckpointFile, read_checkpoint
 from mae_transfer.transfer.encoder_facts import gather_facts
-from mae_transfer.transfer.encoder_metadata import check_metadata
 from mae_transfer.transfer.export_files import write_file, write_folder
 from mae_transfer.transfer.export_models import HUB_CONFIGS, model_arguments
 from mae_transfer.transfer.export_targets import Target, find_target
 from mae_transfer.transfer.fit_target import (
+    check_finite,
     fit_decoder_to_target,
     fit_to_target,
     grid_of_positions,
 )
+from mae_transfer.transfer.hugging_face import INDEX_SUFFIX
 from mae_transfer.transfer.key_maps import (
     EncoderTensors,
     decoder_tensors,
@@ -33,8 +34,12 @@ from mae_transfer.transfer.key_maps import (
 
 Tensors = dict[str, Tensor]
 
-# Facts about a decoder and a pre-training, which no encoder needs to know
-DECODER_FACTS = ('decoder_num_heads', 'mask_ratio', 'norm_pix')
+# Facts about a decoder and a pre-training, which no encoder needs to know, and what they must be
+DECODER_FACTS = {
+    'decoder_num_heads': (lambda value: type(value) is int and value > 0, 'a positive int'),
+    'mask_ratio': (lambda value: type(value) is float and 0 < value < 1, 'a float in (0, 1)'),
+    'norm_pix': (lambda value: isinstance(value, bool), 'True or False'),
+}
 MORE_FACTS = ('masking', 'mean', 'std')
 DECODER_HEADS = {'FAIR MAE full': {512: 16}, 'MMPretrain MAE': {512: 16}}  # by their code
 STATED_ELSEWHERE = (  # in config.json, or in the command line of MAE's script
@@ -162,10 +167,9 @@ def read_source(
     file = read_checkpoint(checkpoint, trust)
     found = encoder_tensors(file)
     own = {name: stated.pop(name) for name in DECODER_FACTS if name in stated}
-    check_metadata(own, 'facts=')
     known = {name: value for name, (value, _) in gather_facts(file, found, stated).items()}
     decoder, decoder_names = _decoder_of(file, found)
-    known |= _decoder_facts(file, found, decoder) | own
+    known |= _decoder_facts(file, found, decoder, own)
     return Source(file, found, dict(found.tensors), decoder, decoder_names, known)
 
 
@@ -179,22 +183,37 @@ def _decoder_of(file: CheckpointFile, found: EncoderTensors) -> tuple[Tensors, s
     return {}, set()
 
 
-def _decoder_facts(file: CheckpointFile, found: EncoderTensors, decoder: Tensors) -> dict:
-    """What metadata, config.json or the code of the source say about decoder and pre-training."""
-    facts = {}
-    if decoder:
-        heads = DECODER_HEADS.get(found.layout.name, {}).get(decoder['mask_token'].shape[-1])
-        facts |= {} if heads is None else {'decoder_num_heads': heads}
+def _decoder_facts(
+    file: CheckpointFile, found: EncoderTensors, decoder: Tensors, own: dict
+) -> dict:
+    """What is stated about decoder and pre-training.
+
+    Metadata, config.json, the command line of MAE's script and the user must agree; where none of
+    them speaks, the code of the source counts.
+    """
+    told = {}
     for stated in (file.arguments, file.config or {}):
-        facts |= {ours: stated[theirs] for theirs, ours in STATED_ELSEWHERE if theirs in stated}
+        told |= {ours: stated[theirs] for theirs, ours in STATED_ELSEWHERE if theirs in stated}
     metadata = file.metadata or {}
-    return facts | {
-        name: metadata[name] for name in (*DECODER_FACTS, *MORE_FACTS) if name in metadata
-    }
+    told |= {name: metadata[name] for name in DECODER_FACTS if name in metadata}
+    for name, value in own.items():
+        if told.get(name, value) != value:
+            raise ValueError(f'facts={own}: {file.path} states {name}={told[name]!r}')
+    told |= own
+    for name, value in told.items():
+        check, rule = DECODER_FACTS[name]
+        if not check(value):
+            raise ValueError(f'{file.path}, or facts=, states {name}={value!r}: must be {rule}')
+    if decoder and 'decoder_num_heads' not in told:
+        heads = DECODER_HEADS.get(found.layout.name, {}).get(decoder['mask_token'].shape[-1])
+        told |= {} if heads is None else {'decoder_num_heads': heads}
+    return told | {name: metadata[name] for name in MORE_FACTS if name in metadata}
 
 
 def complete_facts(source: Source) -> None:
-    """Add what follows from the tensors: MLP ratio, grid of positions, image size.
+    """Add what follows from the tensors: MLP ratio, grid of positions, image sizes.
+
+    ``pretrain_img_size`` is that of the stored positions; ``img_size``, if it is not stated, too.
 
     Raises:
         ValueError: The encoder is not whole, or its positions tell no grid.
@@ -215,7 +234,8 @@ def complete_facts(source: Source) -> None:
         raise ValueError(f'{path}: {error}') from error
     facts['pos_grid'] = grid
     sides = zip(grid, facts['patch_size'], strict=True)
-    facts.setdefault('img_size', tuple(side * patch for side, patch in sides))
+    facts['pretrain_img_size'] = tuple(side * patch for side, patch in sides)
+    facts.setdefault('img_size', facts['pretrain_img_size'])
 
 
 @dataclass
@@ -229,6 +249,7 @@ class _Named:
 
 
 def _named_tensors(source: Source, target: Target, with_decoder: bool, export: Export) -> _Named:
+    check_finite(source.tensors | source.decoder)
     encoder, steps = fit_to_target(source.tensors, source.facts, target)
     export.steps += steps
     decoder: Tensors = {}
@@ -258,6 +279,9 @@ def _metadata(named: _Named, export: Export) -> dict:
     )
     facts |= dict(version=__version__, num_prefix_tokens=prefix_tokens, exported=export.steps)
     facts.pop('mlp_ratio')
+    table_size = facts.pop('pretrain_img_size', None)
+    if table_size and not export.target.any_encoder:
+        facts['img_size'] = table_size
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in facts.items()
@@ -278,7 +302,8 @@ def _free_path(
         if str(checkpoint).startswith('timm:'):
             raise ValueError(f'--out is needed: {checkpoint} lies in a cache')
         place = source.file.path
-        out = place.with_name(f'{place.name.partition(".")[0]}_{target.name}{suffix}')
+        stem = Path(place.name.removesuffix(INDEX_SUFFIX)).stem
+        out = place.with_name(f'{stem}_{target.name}{suffix}')
     path = Path(out).expanduser()
     if path.suffix != suffix and suffix:
         raise ValueError(f'--out {str(out)!r}: must end in {suffix}, as --format says')

@@ -57,7 +57,12 @@ def _plain_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         layer_scale_init=1.0 if 'blocks.0.ls1.gamma' in encoder else None,
         final_norm='norm.weight' in encoder,
         out_type='avg' if 'fc_norm.weight' in encoder else 'featmap',
-        **_known(facts, img_size='img_size', norm_eps='norm_eps'),
+        **_known(
+            facts,
+            img_size='img_size',
+            pretrain_img_size='pretrain_img_size',
+            norm_eps='norm_eps',
+        ),
     )
     if 'blocks.0.attn.q_bias' in encoder:
         arguments['qkv_bias'] = 'no-key'
@@ -77,7 +82,7 @@ def _known(facts: dict, **names: str) -> dict:
 
 def _mae(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
     arguments = dict(
-        img_size=_side(facts['img_size']),
+        img_size=_side(facts['pretrain_img_size']),
         patch_size=_side(facts['patch_size']),
         in_chans=facts['in_channels'],
         embed_dim=facts['embed_dims'],
@@ -104,7 +109,7 @@ def _timm(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
     has_class, pooled = 'cls_token' in encoder, 'fc_norm.weight' in encoder
     arguments = dict(
         model_name='vit_base_patch16_224',
-        img_size=list(facts['img_size']),
+        img_size=list(facts['pretrain_img_size']),
         patch_size=_side(facts['patch_size']),
         in_chans=facts['in_channels'],
         num_classes=0,
@@ -138,7 +143,7 @@ def _mmpretrain(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
     backbone = dict(
         type='MAEViT' if decoder else 'VisionTransformer',
         arch=arch,
-        img_size=_side(facts['img_size']),
+        img_size=_side(facts['pretrain_img_size']),
         patch_size=_side(facts['patch_size']),
         patch_cfg=dict(in_channels=facts['in_channels']),
         layer_cfgs=layers,
@@ -181,7 +186,7 @@ def _detectron2(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         mlp_ratio=facts['mlp_ratio'],
         qkv_bias=True,
         use_rel_pos='blocks.0.attn.rel_pos_h' in encoder,
-        pretrain_img_size=facts['img_size'][0],
+        pretrain_img_size=facts['pretrain_img_size'][0],
         pretrain_use_cls_token=True,
         **_known(facts, num_heads='num_heads'),
     )
@@ -205,7 +210,7 @@ def _hub_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         layer_norm_eps=facts['norm_eps'],
-        image_size=_side(facts['img_size']),
+        image_size=_side(facts['pretrain_img_size']),
         patch_size=_side(facts['patch_size']),
         num_channels=facts['in_channels'],
         qkv_bias='blocks.0.attn.qkv.bias' in encoder,

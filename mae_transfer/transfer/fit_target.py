@@ -90,6 +90,24 @@ def fit_decoder_to_target(
     return decoder, steps
 
 
+def check_finite(tensors: Tensors) -> None:
+    """Refuse weights that no target should get.
+
+    Raises:
+        ValueError: Naming up to ten tensors with NaN, infinity or no floating-point numbers.
+    """
+    broken = [
+        name
+        for name, tensor in tensors.items()
+        if not (tensor.is_floating_point() and torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise ValueError(
+            f'{len(broken)} tensors hold NaN, infinity or no floating-point numbers: '
+            f'{", ".join(broken[:10])}'
+        )
+
+
 def fold_layer_scale(tensors: Tensors, steps: Steps) -> Tensors:
     """Multiply the scale of each branch into its last linear layer.
 

@@ -507,6 +507,8 @@ def test_export__decoder_without_a_place_in_the_target(tmp_path):
 @pytest.mark.parametrize(
     'arguments, words',
     [
+        (dict(to='timm', facts=dict(decoder_num_heads=0)), '=0: must be a positive int'),
+        (dict(to='timm', facts=dict(mask_ratio=75)), r'=75: must be a float in \(0, 1\)'),
         (dict(to='torchvision'), "--to 'torchvision': must be one of mae_transfer, fair-mae"),
         (dict(to='mmpretrain', file_format='safetensors'), 'reads pth only'),
         (dict(to='hf-vit', file_format='pth'), 'writes a folder with config.json'),
@@ -520,6 +522,40 @@ def test_export__wrong_argument(tmp_path, arguments, words):
     source = save_own(tmp_path, make_vit())
     with pytest.raises(ValueError, match=words):
         export_checkpoint(source, **arguments)
+
+
+def test_export__contradiction_about_the_pre_training(tmp_path):
+    source = save_mae(tmp_path, own_mae(norm_pix=True))
+    with pytest.raises(ValueError, match="'norm_pix': False.*mae.pth states norm_pix=True"):
+        export_checkpoint(source, 'hf-vitmae', facts=dict(norm_pix=False))
+    export_checkpoint(source, 'hf-vitmae', facts=dict(norm_pix=True))
+
+
+@pytest.mark.parametrize('place', ['backbone.norm.weight', 'neck.decoder_norm.weight'])
+def test_export__broken_weights(tmp_path, place):
+    model = own_mae()
+    model.get_parameter(place).data[3] = float('nan')
+    with pytest.raises(ValueError, match='1 tensors hold NaN, infinity'):
+        export_checkpoint(save_mae(tmp_path, model), 'timm')
+
+
+@pytest.mark.parametrize('target', ['timm', 'mmpretrain', 'hf-vit', 'fair-mae'])
+def test_export__image_size_is_that_of_the_stored_positions(tmp_path, target):
+    """ViTDet works on 1024 pixels with positions of 224."""
+    vit = make_vit(img_size=64, pretrain_img_size=32)
+    export = export_checkpoint(save_own(tmp_path, vit), target)
+    arguments = export.arguments.get('backbone', export.arguments)
+    size = arguments.get('img_size', arguments.get('image_size'))
+    assert size in (32, [32, 32])
+    assert export.path.exists()
+
+
+def test_export__our_own_keeps_both_image_sizes(tmp_path):
+    vit = make_vit(img_size=64, pretrain_img_size=32)
+    export = export_checkpoint(save_own(tmp_path, vit), 'mae_transfer')
+    again = PlainViT(**export.arguments)
+    assert (again.img_size, again.pos_grid) == ((64, 64), (4, 4))
+    assert load_pretrained(again, export.path).changes == []
 
 
 def test_export__overwrites_nothing(tmp_path):
