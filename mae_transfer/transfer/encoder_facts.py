@@ -56,6 +56,8 @@ def gather_facts(file: CheckpointFile, found: EncoderTensors, stated: dict | Non
     config = file.config or {}
     timm_name = (file.metadata or config).get('timm_name', config.get('architecture'))
     if timm_name is not None:
+        if not isinstance(timm_name, str):
+            raise ValueError(f'the file states the timm model {timm_name!r}: must be a name')
         _add(facts, timm_facts(timm_name), f"timm's {timm_name}")
     else:
         _add(facts, config_facts(config), CONFIG)

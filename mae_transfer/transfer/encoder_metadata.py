@@ -9,6 +9,8 @@ from torch import Tensor
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.layers.pos_embed import sincos_pos_embed
 
+ROUNDING = 5e-4  # of values up to 1 in float16
+
 
 def encoder_metadata(vit: PlainViT, pos_embed: Tensor | None = None) -> dict:
     """Describe an encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``.
@@ -58,7 +60,8 @@ def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
         grid: Rows and columns of patches.
 
     Returns:
-        The orders that fit: none for learned positions, both for a single patch.
+        The orders that fit: none for learned positions, both for a single patch. Tables that were
+        computed or saved in half precision are recognised.
     """
     dims, num_patches = pos_embed.shape[2], grid[0] * grid[1]
     if dims % 4:
@@ -67,7 +70,7 @@ def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
     return tuple(
         order
         for order in ('xy', 'yx')
-        if torch.allclose(table, sincos_pos_embed(dims, grid, order, 0), atol=1e-6)
+        if torch.allclose(table, sincos_pos_embed(dims, grid, order, 0), atol=ROUNDING)
     )
 
 

@@ -10,6 +10,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,12 @@ def _check_zip(path: Path) -> None:
     """Refuse archives that torch.save cannot have written before anything is unpacked."""
     if not zipfile.is_zipfile(path):
         raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
-    with zipfile.ZipFile(path) as archive:
-        packed = [info.filename for info in archive.infolist() if info.compress_type]
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [info.filename for info in archive.infolist() if info.compress_type]
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is damaged: {error}; copy or download it again') from error
     if any('/code/' in name for name in names):
         raise ValueError(
             f'{path} is a program of TorchScript, not weights: save the state_dict() of its module'
@@ -187,7 +191,7 @@ def read_torch(
             raise ValueError(f'{path} is damaged or was not written by torch.save') from error
         name = next(group for group in culprit.groups() if group)
         _check_trust(path, name, trust, error)
-        return load(weights_only=False)
+        return _run_pickle(path, functools.partial(load, weights_only=False))
     except (
         RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError, MemoryError
     ) as error:  # fmt: skip
@@ -209,6 +213,16 @@ def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | N
         'model.state_dict()}, file)); or, if you trust its author as you trust a program, allow it '
         f'by --trust-checkpoint or {TRUST_VARIABLE}=1'
     ) from error
+
+
+def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
+    """Read a trusted file; its code has to be there to be run."""
+    try:
+        return load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is trusted, but what it names cannot be imported here: {error}'
+        ) from error
 
 
 def _placeholders() -> list[tuple[type, str]]:
@@ -244,8 +258,7 @@ def _read_array_pickle(path: Path, trust: bool | None) -> Any:
             content = _ArrayUnpickler(stream).load()
     except _ForeignNameError as error:
         _check_trust(path, str(error), trust, None)
-        with path.open('rb') as stream:
-            content = pickle.load(stream)
+        content = _run_pickle(path, lambda: pickle.loads(path.read_bytes()))
     except (
         pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError,
         MemoryError, OverflowError, RecursionError,

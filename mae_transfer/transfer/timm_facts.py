@@ -2,6 +2,8 @@
 
 import torch
 
+from mae_transfer.backbones.timm_weights import check_timm_name
+
 TIMM = 'timm:'
 
 
@@ -9,10 +11,11 @@ def timm_facts(name: str) -> dict:
     """Facts about the encoder of a timm model, read off the model without weights.
 
     Raises:
-        ValueError: If the model is no plain ViT.
+        ValueError: If timm has no such model, or it is no plain ViT.
     """
     import timm
 
+    check_timm_name(name)  # a file may have stated it: no address of a hub, no folder
     with torch.device('meta'):
         model = timm.create_model(name, pretrained=False)
     blocks = getattr(model, 'blocks', None)

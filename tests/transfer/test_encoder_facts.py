@@ -61,6 +61,8 @@ def test_gather_facts__sources_in_their_order():
         ({}, dict(heads=8), "'heads' must be one of embed_dims"),
         ({}, dict(num_heads=-1), 'facts= states num_heads=-1: must be a positive int'),
         (dict(config=dict(architecture='resnet18')), None, 'timm:resnet18 is a ResNet'),
+        (dict(metadata=dict(timm_name='hf-hub:x/y')), None, "'hf-hub:x/y': timm has no such arch"),
+        (dict(config=dict(architecture=['vit'])), None, r"timm model \['vit'\]: must be a name"),
     ],
 )
 def test_gather_facts__contradictions(file, stated, words):

@@ -55,6 +55,12 @@ def test_sincos_orders__one_patch_fits_both_orders():
     assert sincos_orders(vit.pos_embed, (1, 1)) == ('xy', 'yx')
 
 
+@pytest.mark.parametrize('order', ['xy', 'yx'])
+def test_sincos_orders__tables_of_half_precision(order):
+    table = PlainViT(ARCH, img_size=112, patch_size=8, pos_embed=f'sincos_{order}').pos_embed
+    assert sincos_orders(table.detach().half(), (14, 14)) == (order,)
+
+
 def test_check_metadata__what_we_write_passes():
     check_metadata(encoder_metadata(make_vit()))
     check_metadata(json.loads(json.dumps(encoder_metadata(make_vit(img_size=(16, 64))))))

@@ -74,6 +74,14 @@ def cut(write):
     return cut_end
 
 
+def replaced(old, new):
+    def write(path):
+        changed()(path)
+        path.write_bytes(path.read_bytes().replace(old, new))
+
+    return write
+
+
 def rewrite_zip(change, **kwargs):
     """Write the archive of a good file anew, with changed entries."""
 
@@ -185,6 +193,12 @@ SPOILT = {
         rewrite_zip(lambda name, data: b'' if name.endswith('data.pkl') else data),
         {},
         'is damaged or was not written by torch.save',
+    ),
+    'broken directory of a zip': (
+        'x.pth',
+        replaced(b'PK\x01\x02', b'PK\x01\x00'),
+        {},
+        'x.pth is damaged',
     ),
     # shapes that lie
     'huge shape, safetensors': (
@@ -385,3 +399,9 @@ def test_trusted_file__is_read_and_runs_its_code(tmp_path, monkeypatch):
     vit = make_vit(seed=1)
     load_pretrained(vit, tmp_path / 'module.pth')
     assert_close(dict(vit.state_dict()), tensors(), atol=0, rtol=0)
+
+
+def test_trusted_file__whose_code_is_not_here(tmp_path):
+    (tmp_path / 'x.pkl').write_bytes(b'\x80\x02cno_such_module\nNet\n.')
+    with pytest.raises(ValueError, match="cannot be imported here: No module named 'no_such_mod"):
+        load_pretrained(make_vit(), tmp_path / 'x.pkl', trust=True)
