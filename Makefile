@@ -10,7 +10,7 @@ ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo study test lint doctor clean clean-env
+.PHONY: help demo demo-cae study test lint doctor clean clean-env
 
 RUN := $(VENV)/bin/python
 CONSTRAINTS := requirements/constraints.txt
@@ -30,6 +30,7 @@ SHORTEN := while IFS= read -r line; do case "$$line" in \
 
 help:
 	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 20 minutes)'
+	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
 	@echo 'make study    the same with longer pre-training and three seeds (up to three hours)'
 	@echo 'make test     all tests, slow ones included; ARGS=... goes to pytest'
 	@echo 'make lint     ruff and codespell'
@@ -38,6 +39,9 @@ help:
 
 demo: $(VENV)/.installed-demo
 	$(RUN) tools/demo.py $(ARGS)
+
+demo-cae: $(VENV)/.installed-demo
+	$(RUN) tools/demo_cae.py $(ARGS)
 
 study: $(VENV)/.installed-demo
 	$(RUN) tools/study.py $(ARGS)

@@ -8,9 +8,10 @@ seed-0/pretrain/reconstructions/*.png, seed-0/*/predictions/*.png, TensorBoard l
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from journey import Journey, Plan
+from journey import Journey, Plan, Start
 from launch import REPO
 from rich.console import Console
 
@@ -23,20 +24,29 @@ TASKS = {
     'detection': f'{CONFIGS}/mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py',
     'segmentation': f'{CONFIGS}/upernet_vit-demo-p8_mae-pre_1xb8-600i_scenes-64x64.py',
 }
+RESULTS = 'results.json'
 
 
-def compare(plan: Plan, title: str) -> None:
+def mae_and_random(pretrain_config: str = PRETRAIN) -> dict[str, Start]:
+    """The two starts that the demo compares."""
+    return {'random': Start(TASKS), 'MAE': Start(TASKS, pretrain_config)}
+
+
+def compare(plan: Plan, title: str, file: str = RESULTS, others: Sequence[dict] = ()) -> None:
     """Make the data, run the plan, write the results and print them.
 
     Args:
         plan: What is run.
         title: Head of the table.
+        file: Name of the results below the root.
+        others: Records of earlier runs that belong into the table.
     """
     start = time.monotonic()
     console = Console()
     make_scenes(REPO / 'data' / 'demo-scenes')
-    records = Journey(plan).run()
-    results = plan.root / 'results.json'
+    records = [*Journey(plan).run(), *others]
+    records.sort(key=lambda record: (record['init'], record['task'], record['seed']))
+    results = plan.root / file
     write_results(results, records)
     console.print(results_table(records, f'{title}: AP and IoU in percent'))
     console.print(f'{(time.monotonic() - start) / 60:.1f} minutes')
@@ -44,7 +54,7 @@ def compare(plan: Plan, title: str) -> None:
     for seed in plan.seeds:
         folder = plan.root / f'seed-{seed}'
         console.print(
-            f'pictures: {folder}/pretrain/reconstructions, {folder}/*/predictions', soft_wrap=True
+            f'pictures: {folder}/*/reconstructions, {folder}/*/predictions', soft_wrap=True
         )
 
 
@@ -59,7 +69,8 @@ def main() -> None:
     parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'demo')
     add_jobs_argument(parser)
     args = parser.parse_args()
-    compare(Plan(args.work_dir, PRETRAIN, TASKS, [0], args.jobs), 'Embedded scenes, validation')
+    plan = Plan(args.work_dir, mae_and_random(), [0], args.jobs)
+    compare(plan, 'Embedded scenes, validation')
 
 
 if __name__ == '__main__':

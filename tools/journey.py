@@ -1,4 +1,4 @@
-"""What demo.py and study.py share: pre-train, transfer to both tasks, evaluate, compare.
+"""What demo.py, demo_cae.py and study.py share: pre-train, transfer, evaluate, compare.
 
 Each step is a run of train.py or test.py, as a user would start it. A finished step leaves
 ``done.json`` beside its logs and is not run again; an interrupted one goes on from its last
@@ -26,22 +26,38 @@ PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where fine-tuning starts from.
+
+    Attributes:
+        task_configs: Task -> config of its fine-tuning.
+        pretrain_config: Config of the pre-training; None = random weights.
+        folder: Work dir of the pre-training, below that of the seed.
+        tokenizer_config: Config of the tokenizer whose tokens are the targets, if any.
+    """
+
+    task_configs: dict[str, str]
+    pretrain_config: str | None = None
+    folder: str = 'pretrain'
+    tokenizer_config: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is run, and where.
 
     Attributes:
         root: Work dir of everything.
-        pretrain_config: Config of the pre-training.
-        task_configs: Task -> config of its fine-tuning.
-        seeds: One pre-training and one pair of runs per task each.
+        starts: Name of an initialisation -> what it is. Pre-trainings run first, and fine-tunings
+            in this order.
+        seeds: One pre-training and one run per task and start each.
         jobs: Runs at a time. They share the cores: small models gain little from more threads, and
             two runs of one thread are faster than one after the other with two.
         pictures: Predictions drawn per run.
     """
 
     root: Path
-    pretrain_config: str
-    task_configs: dict[str, str]
+    starts: dict[str, Start]
     seeds: Sequence[int]
     jobs: int = 2
     pictures: int = 16
@@ -52,6 +68,10 @@ def iterations_of(config: str) -> int:
     from mmengine.config import Config
 
     return Config.fromfile(REPO / config, import_custom_modules=False).train_cfg.max_iters
+
+
+def _last_checkpoint(folder: Path) -> str:
+    return (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
 
 
 class Journey:
@@ -78,12 +98,17 @@ class Journey:
         """
         with self.progress, ThreadPoolExecutor(self.plan.jobs) as pool:
             # In the order of submission nothing waits for a later one, so waiting cannot lock up.
-            pretrained = {seed: pool.submit(self.pretrain, seed) for seed in self.plan.seeds}
-            runs = [
-                pool.submit(self.transfer, task, init, seed, pretrained[seed])
-                for init in ('random', 'MAE')
+            pretrained = {
+                (init, seed): pool.submit(self.pretrain, init, seed)
+                for init, start in self.plan.starts.items()
                 for seed in self.plan.seeds
-                for task in self.plan.task_configs
+                if start.pretrain_config
+            }
+            runs = [
+                pool.submit(self.transfer, task, init, seed, pretrained.get((init, seed)))
+                for init, start in self.plan.starts.items()
+                for seed in self.plan.seeds
+                for task in start.task_configs
             ]
             try:
                 records = [run.result() for run in runs]
@@ -92,21 +117,34 @@ class Journey:
                 raise
         return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
-    def pretrain(self, seed: int) -> Path:
-        """Pre-train with one seed and return the work dir."""
-        folder = self.plan.root / f'seed-{seed}' / 'pretrain'
-        self._train(f'pre-training, seed {seed}', folder, self.plan.pretrain_config, seed, [])
+    def pretrain(self, init: str, seed: int) -> Path:
+        """Pre-train with one seed, the tokenizer first, and return the work dir."""
+        start, options = self.plan.starts[init], []
+        folder = self.plan.root / f'seed-{seed}' / start.folder
+        if start.tokenizer_config:
+            tokenizer = self.train_tokenizer(start.tokenizer_config, seed)
+            options = [f'model.target_generator.checkpoint={tokenizer}']
+        label = f'pre-training, {init}, seed {seed}'
+        self._train(label, folder, start.pretrain_config, seed, options=options)
         return folder
 
-    def transfer(self, task: str, init: str, seed: int, pretrained: 'Future[Path]') -> dict:
+    def train_tokenizer(self, config: str, seed: int) -> Path:
+        """Train and evaluate a tokenizer; return the work dir, which holds metrics.json."""
+        folder, label = self.plan.root / f'seed-{seed}' / 'tokenizer', f'tokenizer, seed {seed}'
+        self._train(label, folder, config, seed)
+        self._evaluate(f'{label}, evaluation', folder, config)
+        return folder
+
+    def transfer(self, task: str, init: str, seed: int, pretrained: 'Future[Path] | None') -> dict:
         """Fine-tune and evaluate one task from one start; return its record."""
-        config = self.plan.task_configs[task]
+        config = self.plan.starts[init].task_configs[task]
         folder = self.plan.root / f'seed-{seed}' / f'{task}-{init.lower()}'
-        start = ['--pretrained', str(pretrained.result())] if init == 'MAE' else []
+        weights = ['--pretrained', str(pretrained.result())] if pretrained else []
         label = f'{task}, {init} weights, seed {seed}'
-        seconds = self._train(label, folder, config, seed, start)
-        checkpoint = (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
-        metrics = self._evaluate(f'{label}, evaluation', folder, config, checkpoint)
+        seconds = self._train(label, folder, config, seed, weights)
+        pictures = ['--show-dir', str(folder / 'predictions')]
+        pictures += ['--show-num', str(self.plan.pictures)]
+        metrics = self._evaluate(f'{label}, evaluation', folder, config, pictures)
         return dict(
             task=task,
             init=init,
@@ -115,23 +153,33 @@ class Journey:
             iterations=iterations_of(config),
             seconds=seconds,
             config=config,
-            checkpoint=checkpoint,
+            checkpoint=_last_checkpoint(folder),
         )
 
-    def _train(self, label: str, folder: Path, config: str, seed: int, start: list[str]) -> float:
+    def _train(
+        self,
+        label: str,
+        folder: Path,
+        config: str,
+        seed: int,
+        weights: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> float:
         """Run train.py to its end, once; return the seconds that took."""
         command = [
-            *('train.py', config, '--work-dir', str(folder), '--resume', *start),
-            *('--cfg-options', f'randomness.seed={seed}'),
+            *('train.py', config, '--work-dir', str(folder), '--resume', *weights),
+            *('--cfg-options', f'randomness.seed={seed}', *options),
         ]
         return self._step(label, command, folder / 'train')['seconds']
 
-    def _evaluate(self, label: str, folder: Path, config: str, checkpoint: str) -> dict:
+    def _evaluate(
+        self, label: str, folder: Path, config: str, pictures: Sequence[str] = ()
+    ) -> dict:
         """Run test.py, once; return metrics under the papers' names, in percent."""
         out = folder / 'metrics.json'
         command = [
-            *('test.py', config, checkpoint, '--work-dir', str(folder / 'test'), '--out', str(out)),
-            *('--show-dir', str(folder / 'predictions'), '--show-num', str(self.plan.pictures)),
+            *('test.py', config, _last_checkpoint(folder), '--work-dir', str(folder / 'test')),
+            *('--out', str(out), *pictures),
         ]
         self._step(label, command, folder / 'evaluation')
         return json.loads(out.read_text(encoding='utf-8'))['metrics']

@@ -9,7 +9,7 @@ the same labelled scenes with equal schedules. Stop it at any time: a later call
 import argparse
 from pathlib import Path
 
-from demo import CONFIGS, TASKS, add_jobs_argument, compare
+from demo import CONFIGS, add_jobs_argument, compare, mae_and_random
 from journey import Plan
 from launch import REPO
 
@@ -24,7 +24,7 @@ def main() -> None:
     add_jobs_argument(parser)
     args = parser.parse_args()
     compare(
-        Plan(args.work_dir, PRETRAIN, TASKS, args.seeds, args.jobs),
+        Plan(args.work_dir, mae_and_random(PRETRAIN), args.seeds, args.jobs),
         'Embedded scenes, several seeds',
     )
 

@@ -1,0 +1,11 @@
+"""Demo, journey 2: CAE's encoder inside Mask R-CNN; all else as from MAE's encoder.
+
+Without --pretrained it trains from random weights of that encoder.
+
+    tools/train.py configs/demo/mask-rcnn_vit-demo-p8_cae-pre_simple-fpn_1xb8-600i_scenes-64x64.py \
+        --pretrained work_dirs/demo/seed-0/pretrain-cae
+"""
+
+_base_ = './mask-rcnn_vit-demo-p8_mae-pre_simple-fpn_1xb8-600i_scenes-64x64.py'
+
+model = dict(backbone=dict(pos_embed='sincos_yx', qkv_bias='no-key', layer_scale_init=0.1))
