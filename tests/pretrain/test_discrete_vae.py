@@ -1,4 +1,4 @@
-"""The discrete VAE: relaxation, divergence, likelihoods, shapes, gradients."""
+"""The discrete VAE: relaxation, divergence, likelihoods, shapes, gradients, a short training."""
 
 import math
 
@@ -7,9 +7,17 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import DefaultScope
 
-from mae_transfer.pretrain import DiscreteVAE, LogitLaplaceLikelihood, SquaredErrorLikelihood
+from mae_transfer.data.scene_render import SceneConfig, render_scene
+from mae_transfer.hooks import AnnealHook
+from mae_transfer.pretrain import (
+    DiscreteVAE,
+    LogitLaplaceLikelihood,
+    SquaredErrorLikelihood,
+    TokenizerMetric,
+)
 from mae_transfer.pretrain.discrete_vae import kl_to_uniform
 from mae_transfer.pretrain.image_likelihood import standardize
+from mae_transfer.pretrain.tokenizer_range import MEAN, STD
 from tests.references.naive_gumbel_softmax import naive_gumbel_softmax
 
 SQUARED, LAPLACE = dict(type='SquaredErrorLikelihood'), dict(type='LogitLaplaceLikelihood')
@@ -202,3 +210,44 @@ def test_model__rejects(options, words):
 def test_model__rejects_pictures_that_codes_do_not_tile():
     with pytest.raises(ValueError, match='8x10'):
         small().tokenize(pictures(1, 8, 10))
+
+
+# ---- a training
+
+
+def scenes(split: str, count: int) -> torch.Tensor:
+    """Embedded scenes at half size, in DALL-E's range, (count, 3, 32, 32)."""
+    config = SceneConfig()
+    pixels = torch.stack(
+        [torch.from_numpy(render_scene(config, split, i).image) for i in range(count)]
+    )
+    pixels = F.avg_pool2d(pixels.permute(0, 3, 1, 2).float(), 2)
+    return (pixels - MEAN) / STD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('straight_through', [False, True])
+def test_training__reconstructs_new_scenes_and_uses_its_codes(straight_through):
+    """Better than the mean picture by half, and with more than half of the codes."""
+    torch.manual_seed(0)
+    model = small(
+        num_codes=32,
+        embed_dims=16,
+        hidden_dims=24,
+        straight_through=straight_through,
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    temperature = AnnealHook('temperature', 1.0, 1 / 16, 150)
+    kl_weight = AnnealHook('kl_weight', 0.0, 0.5, 50)
+    seen = scenes('pretrain', 256)
+    for step in range(200):
+        model.temperature, model.kl_weight = temperature.value(step), kl_weight.value(step)
+        losses = model.loss(seen[torch.randint(256, (32,))])
+        optimizer.zero_grad()
+        (losses['loss_reconstruction'] + losses['loss_kl']).backward()
+        optimizer.step()
+    metric = TokenizerMetric(num_codes=32)
+    metric.process(None, model.eval()(scenes('val', 64), mode='predict'))
+    result = metric.evaluate(size=64)
+    assert result['reconstruction_MSE'] < 0.5 * result['mean_picture_MSE']
+    assert result['codes_used'] > 50
