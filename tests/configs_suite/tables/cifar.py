@@ -1,4 +1,9 @@
-"""CIFAR-10: model.py, mae_pretrain.py and train_classifier.py of IcarusWizard/MAE."""
+"""CIFAR-10: model.py, mae_pretrain.py and train_classifier.py of IcarusWizard/MAE.
+
+The recipes for a thousand pictures (MINI) are this project's own.
+"""
+
+from dataclasses import replace
 
 from tests.configs_suite.curves import warm_up_under_cosine
 from tests.configs_suite.recipe import Curve, Recipe
@@ -7,6 +12,10 @@ PRETRAIN = 'cifar/mae_vit-tiny-p2_1xb4096-coslr-2000e_cifar10.py'
 SCRATCH = 'cifar/vit-tiny-p2_1xb128-coslr-100e_cifar10.py'
 FINETUNE = 'cifar/vit-tiny-p2_mae-pre_1xb128-coslr-100e_cifar10.py'
 LINEAR = 'cifar/vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py'
+MINI_PRETRAIN = 'cifar/mae_vit-mini-p4_1xb64-coslr-150e_cifarmini.py'
+MINI_SCRATCH = 'cifar/vit-mini-p4_1xb64-coslr-15e_cifarmini.py'
+MINI_FINETUNE = 'cifar/vit-mini-p4_mae-pre_1xb64-coslr-15e_cifarmini.py'
+MINI_LINEAR = 'cifar/vit-mini-p4_mae-pre_1xb64-linear-coslr-15e_cifarmini.py'
 
 CLASSIFIER = Recipe(
     batch=128,
@@ -16,20 +25,36 @@ CLASSIFIER = Recipe(
     no_decay=(),
     amp=False,
 )
+PRETRAINING = Recipe(
+    batch=4096,
+    lr=2.4e-3,
+    weight_decay=0.05,
+    curve=Curve(warm_up_under_cosine(200, 2000), 2000, 200, 1, first=1 / 200, peak=0.976727),
+    no_decay=(),
+    betas=(0.9, 0.95),
+    amp=False,
+)
+MINI = replace(
+    CLASSIFIER,
+    batch=64,
+    lr=2.5e-4,
+    curve=Curve(warm_up_under_cosine(1.5, 15), 15, 1.5, 1, first=1 / 1.5, peak=0.98907380),
+)
 
 RECIPES = {
-    PRETRAIN: Recipe(
-        batch=4096,
-        lr=2.4e-3,
-        weight_decay=0.05,
-        curve=Curve(warm_up_under_cosine(200, 2000), 2000, 200, 1, first=1 / 200, peak=0.976727),
-        no_decay=(),
-        betas=(0.9, 0.95),
-        amp=False,
-    ),
+    PRETRAIN: PRETRAINING,
     SCRATCH: CLASSIFIER,
     FINETUNE: CLASSIFIER,
     LINEAR: CLASSIFIER,
+    MINI_PRETRAIN: replace(
+        PRETRAINING,
+        batch=64,
+        lr=2e-3,
+        curve=Curve(warm_up_under_cosine(15, 150), 150, 15, 1, first=1 / 15, peak=0.97865975),
+    ),
+    MINI_SCRATCH: MINI,
+    MINI_FINETUNE: replace(MINI, lr=2e-3),
+    MINI_LINEAR: replace(MINI, lr=1e-2),
 }
 
 ENCODER = {
@@ -82,9 +107,17 @@ FACTS = {
     SCRATCH: CLASSIFY,
     FINETUNE: CLASSIFY,
     LINEAR: {**CLASSIFY, 'model.backbone.frozen_stages': 12},
+    MINI_LINEAR: {'model.backbone.frozen_stages': 4},
 }
 
-ORDERS: dict[str, list[str]] = {PRETRAIN: [], SCRATCH: []}
+CROP_AND_FLIP = ['RandomCrop', 'RandomFlip']
+ORDERS = {
+    PRETRAIN: [],
+    SCRATCH: [],
+    MINI_PRETRAIN: CROP_AND_FLIP,
+    MINI_SCRATCH: CROP_AND_FLIP,
+    MINI_FINETUNE: CROP_AND_FLIP,
+}
 
 RUNS = {
     PRETRAIN: [],
