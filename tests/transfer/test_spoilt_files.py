@@ -367,7 +367,7 @@ def test_load_pretrained__spoilt_file(tmp_path, monkeypatch, case):
     vit = make_vit(seed=1, **options)
     weights = {key: t.clone() for key, t in vit.state_dict().items()}
     files = everything_below(tmp_path)
-    settings = set(set(torch.serialization.get_safe_globals()))
+    settings = set(torch.serialization.get_safe_globals())
     with pytest.raises((ValueError, FileNotFoundError), match=words) as error:
         load_pretrained(vit, tmp_path / name)
     assert '\n' not in str(error.value) and name in str(error.value)
