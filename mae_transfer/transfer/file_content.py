@@ -98,13 +98,20 @@ def trusts_checkpoints() -> bool:
     return value == '1'
 
 
-def read_content(path: Path, trust: bool | None = None) -> Any:
+def read_content(
+    path: Path,
+    trust: bool | None = None,
+    allowed: list[tuple[Any, str]] | None = None,
+    map_location: Any = 'cpu',
+) -> Any:
     """Load what a file holds, by the kind that its first bytes tell.
 
     Args:
         path: A file of safetensors, of torch.save, or a pickle of NumPy arrays.
         trust: Whether code of the file may run where it cannot be read otherwise; None asks
             :func:`trusts_checkpoints`.
+        allowed: What is put in the place of which pickled name; placeholders if not given.
+        map_location: See torch.load; it holds for files of torch.save.
 
     Returns:
         The content. Tensors of a safetensors file come as a dict, with the texts of its header, if
@@ -130,7 +137,7 @@ def read_content(path: Path, trust: bool | None = None) -> Any:
             f'{path} is neither a file of torch.save nor of safetensors: it begins with '
             f'{head[:8]!r}'
         )
-    return read_torch(path, _placeholders(), trust=trust)
+    return read_torch(path, allowed or _placeholders(), map_location, trust)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -193,7 +200,8 @@ def read_torch(
         _check_trust(path, name, trust, error)
         return _run_pickle(path, functools.partial(load, weights_only=False))
     except (
-        RuntimeError, EOFError, LookupError, TypeError, AttributeError, ValueError, MemoryError
+        RuntimeError, EOFError, OSError, LookupError, TypeError, AttributeError, ValueError,
+        MemoryError,
     ) as error:  # fmt: skip
         reason = str(error).strip().split('\n')[0]
         raise ValueError(f'{path} is damaged or was not written by torch.save: {reason}') from error

@@ -18,7 +18,7 @@ from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
-from mae_transfer.transfer.file_content import read_content, read_torch
+from mae_transfer.transfer.file_content import read_content
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -60,9 +60,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {filename!r}')
-    if path.suffix == '.safetensors':
-        return read_content(path)
-    return read_torch(path, allowed_objects(), map_location)
+    return read_content(path, allowed=allowed_objects(), map_location=map_location)
 
 
 @CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)

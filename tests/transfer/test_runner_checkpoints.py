@@ -78,6 +78,21 @@ def test_load_from_local__trusted(tmp_path, monkeypatch):
         load(tmp_path / 'x.pth')
 
 
+@pytest.mark.parametrize(
+    'spoil, words',
+    [
+        (lambda data: data[:-200], 'x.pth is truncated'),
+        (lambda data: b'', r'x.pth is empty \(0 bytes\)'),
+        (lambda data: b'<html>', 'neither a file of torch.save'),
+    ],
+)
+def test_load_from_local__broken_file(tmp_path, spoil, words):
+    torch.save({'state_dict': TENSORS}, tmp_path / 'x.pth')
+    (tmp_path / 'x.pth').write_bytes(spoil((tmp_path / 'x.pth').read_bytes()))
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / 'x.pth')
+
+
 def test_load_from_local__nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no checkpoint '.*x.pth'"):
         load(tmp_path / 'x.pth')
