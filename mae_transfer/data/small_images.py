@@ -1,7 +1,6 @@
 """Both journeys, first step for CIFAR-10: all pictures decoded once and held in memory.
 
-Reading a picture of 32 pixels from its own file takes longer than a small model needs to learn from
-it, so files are opened only once.
+Pictures of 32 pixels fit into memory (the 60000 of CIFAR-10 take 184 MB), so no epoch opens a file.
 """
 
 import pickle
@@ -31,6 +30,7 @@ PICKLED_NAMES = {
     ('numpy', 'ndarray'),
     ('numpy.core.multiarray', '_reconstruct'),
     ('numpy._core.multiarray', '_reconstruct'),
+    ('numpy.core.numeric', '_frombuffer'),
     ('numpy._core.numeric', '_frombuffer'),
     ('_codecs', 'encode'),
 }

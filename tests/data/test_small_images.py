@@ -46,7 +46,7 @@ def write_folder(root: Path, classes=CIFAR10_CLASSES, size=(32, 32)) -> np.ndarr
     return np.stack(pictures)
 
 
-@pytest.mark.parametrize('protocol', [2, 4])
+@pytest.mark.parametrize('protocol', [2, 4, 5])
 @pytest.mark.parametrize('inside', [False, True])
 def test_small_images__read_the_published_pickles(tmp_path, protocol, inside):
     expected = write_pickles(tmp_path, protocol=protocol)
