@@ -38,7 +38,7 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=1, dataset=dict(data_root='data/cifar-mini'))
 test_dataloader = val_dataloader
 
-optim_wrapper = dict(optimizer=dict(lr=2.5e-4))
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [
     dict(type='WarmupUnderCosineLR', warmup=max_epochs / 10, end=max_epochs, by_epoch=True)
 ]

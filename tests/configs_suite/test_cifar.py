@@ -92,7 +92,7 @@ def test_classifier__starts_from_the_pretraining(path, pretrained, pickles, tmp_
 
 @pytest.mark.parametrize(
     ('tuned', 'scratch', 'rates'),
-    [(FINETUNE, SCRATCH, [5e-4, 5e-4]), (MINI_FINETUNE, MINI_SCRATCH, [2e-3, 2.5e-4])],
+    [(FINETUNE, SCRATCH, [5e-4, 5e-4]), (MINI_FINETUNE, MINI_SCRATCH, [2e-3, 5e-4])],
 )
 def test_fine_tuning__differs_from_scratch_in_its_start_and_rate_alone(tuned, scratch, rates):
     tuned, scratch = (plain(Config.fromfile(CONFIGS / path)._cfg_dict) for path in (tuned, scratch))

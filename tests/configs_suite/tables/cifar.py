@@ -37,7 +37,7 @@ PRETRAINING = Recipe(
 MINI = replace(
     CLASSIFIER,
     batch=64,
-    lr=2.5e-4,
+    lr=5e-4,
     curve=Curve(warm_up_under_cosine(1.5, 15), 15, 1.5, 1, first=1 / 1.5, peak=0.98907380),
 )
 
