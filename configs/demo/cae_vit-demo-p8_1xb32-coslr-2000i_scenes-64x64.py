@@ -13,6 +13,8 @@ model.target_generator.checkpoint.
 _base_ = [
     '../_base_/models/cae-vit_demo.py',
     '../_base_/models/dvae_conv-demo-p4.py',
+    '../_base_/datasets/scenes_unlabelled.py',
+    '../_base_/schedules/demo_pretrain_2000i.py',
     '../_base_/mmpretrain_runtime.py',
 ]
 
@@ -20,7 +22,6 @@ custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=Fa
 
 img_size, patch_size = 64, 8  # pixels
 view_size = 32  # pixels
-max_iters = 2000
 mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 model = dict(
@@ -57,50 +58,22 @@ model = dict(
     masking=dict(type='BlockMasking', min_block=4),
 )
 
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='CustomDataset',
-        data_root='data/demo-scenes/unlabelled',
-        with_label=False,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='TwoSizeCrop',
-                scale=img_size,
-                second_scale=view_size,
-                crop_ratio_range=(0.47, 1.0),  # of the area: 44 to 64 pixels
-                aspect_ratio_range=(0.9, 1.1),
-            ),
-            dict(type='PackInputs'),
-        ],
-    ),
-)
-
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
-    clip_grad=dict(max_norm=3.0),
-    constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(no_decay=('1d', 'bias')),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
     dict(
-        type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
+        type='TwoSizeCrop',
+        scale=img_size,
+        second_scale=view_size,
+        crop_ratio_range=(0.47, 1.0),  # of the area: 44 to 64 pixels
+        aspect_ratio_range=(0.9, 1.1),
     ),
+    dict(type='PackInputs'),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
-auto_scale_lr = dict(base_batch_size=32, enable=False)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-log_processor = dict(by_epoch=False)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
+optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.999)), clip_grad=dict(max_norm=3.0))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=500, max_keep_ckpts=1))
 custom_hooks = [
     dict(type='EncoderMetadataHook'),
-    dict(type='ReconstructionHook', num_images=8, interval=max_iters // 4),
+    dict(type='ReconstructionHook', num_images=8, interval=500),
 ]

@@ -8,7 +8,11 @@ The anneals of DALL-E's appendix A.2, shortened; a squared error in place of its
 and the checkpoint.
 """
 
-_base_ = ['../_base_/models/dvae_conv-demo-p4.py', '../_base_/mmpretrain_runtime.py']
+_base_ = [
+    '../_base_/models/dvae_conv-demo-p4.py',
+    '../_base_/datasets/scenes_unlabelled.py',
+    '../_base_/mmpretrain_runtime.py',
+]
 
 custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
 
@@ -17,30 +21,18 @@ max_iters = 1000
 
 model = _base_.tokenizer
 
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='CustomDataset',
-        data_root='data/demo-scenes/unlabelled',
-        with_label=False,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='RandomResizedCrop',
-                scale=view_size,
-                crop_ratio_range=(0.47, 1.0),  # of the area, as the demo's encoders see
-                aspect_ratio_range=(0.9, 1.1),
-                interpolation='area',
-            ),
-            dict(type='PackInputs'),
-        ],
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='RandomResizedCrop',
+        scale=view_size,
+        crop_ratio_range=(0.47, 1.0),  # of the area, as the demo's encoders see
+        aspect_ratio_range=(0.9, 1.1),
+        interpolation='area',
     ),
-)
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(batch_size=64, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=50,
     num_workers=1,

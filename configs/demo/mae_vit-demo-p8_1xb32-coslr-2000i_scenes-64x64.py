@@ -8,12 +8,16 @@ show colours of the model's own. No flip: a mirrored digit is no digit.
 `make demo` makes the data and runs this first.
 """
 
-_base_ = ['../_base_/models/vit_demo.py', '../_base_/mmpretrain_runtime.py']
+_base_ = [
+    '../_base_/models/vit_demo.py',
+    '../_base_/datasets/scenes_unlabelled.py',
+    '../_base_/schedules/demo_pretrain_2000i.py',
+    '../_base_/mmpretrain_runtime.py',
+]
 
 custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
 
 img_size, patch_size = 64, 8  # pixels
-max_iters = 2000
 
 model = dict(
     type='MaskedAutoencoder',
@@ -38,48 +42,21 @@ model = dict(
     mask_ratio=0.75,
 )
 
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=1,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='CustomDataset',
-        data_root='data/demo-scenes/unlabelled',
-        with_label=False,
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='RandomResizedCrop',
-                scale=img_size,
-                crop_ratio_range=(0.47, 1.0),  # of the area: 44 to 64 pixels
-                aspect_ratio_range=(0.9, 1.1),
-            ),
-            dict(type='PackInputs'),
-        ],
-    ),
-)
-
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05),
-    constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(no_decay=('1d', 'bias')),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
     dict(
-        type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
+        type='RandomResizedCrop',
+        scale=img_size,
+        crop_ratio_range=(0.47, 1.0),  # of the area: 44 to 64 pixels
+        aspect_ratio_range=(0.9, 1.1),
     ),
+    dict(type='PackInputs'),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
-auto_scale_lr = dict(base_batch_size=32, enable=False)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-log_processor = dict(by_epoch=False)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
+optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.95)))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=500, max_keep_ckpts=1))
 custom_hooks = [
     dict(type='EncoderMetadataHook'),
-    dict(type='ReconstructionHook', num_images=8, interval=max_iters // 4),
+    dict(type='ReconstructionHook', num_images=8, interval=500),
 ]

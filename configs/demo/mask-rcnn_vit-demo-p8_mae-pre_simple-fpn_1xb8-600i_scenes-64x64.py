@@ -11,11 +11,11 @@ random weights.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     '../_base_/models/vit_demo.py',
+    '../_base_/schedules/demo_finetune_600i.py',
     '../_base_/mmdet_runtime.py',
 ]
 
 img_size = 64  # pixels
-max_iters = 600
 channels = 32
 norm_cfg = dict(type='ChannelLN', eps=1e-6)
 
@@ -132,21 +132,5 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1),
-    clip_grad=dict(max_norm=1.0),
-    constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=30),
-    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=30, end=max_iters),
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(base_batch_size=8, enable=False)
-
-log_processor = dict(by_epoch=False)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
+optim_wrapper = dict(optimizer=dict(weight_decay=0.1))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150, max_keep_ckpts=1))

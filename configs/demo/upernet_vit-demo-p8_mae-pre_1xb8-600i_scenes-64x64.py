@@ -12,11 +12,11 @@ not to tell ten apart pixel by pixel.
 _base_ = [
     '../_base_/models/upernet_vit-base-p16.py',
     '../_base_/models/vit_demo.py',
+    '../_base_/schedules/demo_finetune_600i.py',
     '../_base_/mmseg_runtime.py',
 ]
 
 crop_size = (64, 64)  # pixels
-max_iters = 600
 channels = 32
 norm_cfg = dict(type='BN', requires_grad=True)
 
@@ -97,21 +97,5 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
-    clip_grad=dict(max_norm=1.0),
-    constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=30),
-    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=30, end=max_iters),
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(base_batch_size=8, enable=False)
-
-log_processor = dict(by_epoch=False)
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=max_iters // 4, max_keep_ckpts=1))
+optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150, max_keep_ckpts=1))

@@ -7,6 +7,8 @@ Own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... d
 data.val_ann=...; classes are read from the json.
 """
 
+_base_ = './coco.py'
+
 image_size = (1024, 1024)  # (width, height), pixels
 
 train_pipeline = [
@@ -42,36 +44,8 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type='CocoDataset',
-        data_root='data/coco',
-        ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img='train2017/'),
-        filter_cfg=dict(filter_empty_gt=True),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(filter_cfg=dict(filter_empty_gt=True), pipeline=train_pipeline),
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CocoDataset',
-        data_root='data/coco',
-        ann_file='annotations/instances_val2017.json',
-        data_prefix=dict(img='val2017/'),
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='FasterCocoMetric',
-    ann_file='data/coco/annotations/instances_val2017.json',
-    metric=['bbox', 'segm'],
-)
-test_evaluator = val_evaluator

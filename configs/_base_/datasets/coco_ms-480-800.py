@@ -7,6 +7,8 @@ Own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... d
 data.val_ann=...; classes are read from the json.
 """
 
+_base_ = './coco.py'
+
 resize = dict(
     type='RandomChoiceResize',
     scales=[(short, 1333) for short in range(480, 801, 32)],
@@ -51,37 +53,9 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='AspectRatioBatchSampler'),
-    dataset=dict(
-        type='CocoDataset',
-        data_root='data/coco',
-        ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img='train2017/'),
-        filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(filter_cfg=dict(filter_empty_gt=True, min_size=32), pipeline=train_pipeline),
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CocoDataset',
-        data_root='data/coco',
-        ann_file='annotations/instances_val2017.json',
-        data_prefix=dict(img='val2017/'),
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='FasterCocoMetric',
-    ann_file='data/coco/annotations/instances_val2017.json',
-    metric=['bbox', 'segm'],
-)
-test_evaluator = val_evaluator
