@@ -3,9 +3,9 @@
 import math
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
 
@@ -40,10 +40,10 @@ class AnnealHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Refuse a model without the attribute."""
-        found = getattr(self._model(runner), self.name, None)
+        found = getattr(bare_model(runner), self.name, None)
         if not isinstance(found, int | float):
             raise ValueError(
-                f'AnnealHook(name={self.name!r}): the {type(self._model(runner)).__name__} has no '
+                f'AnnealHook(name={self.name!r}): the {type(bare_model(runner)).__name__} has no '
                 'number of that name'
             )
 
@@ -52,9 +52,5 @@ class AnnealHook(Hook):
     ) -> None:
         """Set the value of this iteration."""
         value = self.value(runner.iter)
-        setattr(self._model(runner), self.name, value)
+        setattr(bare_model(runner), self.name, value)
         runner.message_hub.update_scalar(f'train/{self.name}', value)
-
-    @staticmethod
-    def _model(runner: Runner) -> object:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,12 +1,12 @@
 """Writes facts about encoder and pre-training into each checkpoint, for transfers to check them."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.backbones.timm_vit import TimmViT
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 from mae_transfer.transfer.checkpoint_file import METADATA_KEY
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
@@ -27,7 +27,7 @@ class EncoderMetadataHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Describe the encoder in the checkpoint that is about to be written."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         name, encoder = self._encoder(model)
         if isinstance(encoder, TimmViT):
             facts = encoder.metadata()

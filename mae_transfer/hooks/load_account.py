@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 from mae_transfer.transfer.checkpoint_file import METADATA_KEY
 from mae_transfer.transfer.encoder_facts import METADATA, check_facts
@@ -19,12 +19,6 @@ from mae_transfer.transfer.encoder_metadata import check_metadata
 from mae_transfer.transfer.model_account import ModelAccount, account_of_model
 
 FILE_NAME = 'load_account.json'
-
-
-def bare_model(runner: Runner) -> nn.Module:
-    """The model of a config, without what distributes it or averages its predictions."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return model.module if isinstance(model, BaseTTAModel) else model
 
 
 @HOOKS.register_module()

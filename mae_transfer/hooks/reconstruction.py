@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torchvision.utils import make_grid
 
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.optim.accumulation import collate_one_pass
 from mae_transfer.registry import HOOKS
@@ -62,7 +62,7 @@ class ReconstructionHook(Hook):
             )
         dataset = runner.train_dataloader.dataset
         samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
-        model = _bare_model(runner)
+        model = bare_model(runner)
         batch = collate_one_pass(runner.train_dataloader, samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
         if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
@@ -88,7 +88,7 @@ class ReconstructionHook(Hook):
 
     def draw(self, runner) -> None:  # noqa: ANN001
         """Draw with the weights of now."""
-        picture = self._picture(_bare_model(runner))
+        picture = self._picture(bare_model(runner))
         folder = Path(runner.work_dir, 'reconstructions')
         folder.mkdir(exist_ok=True)
         path = folder / f'iter_{runner.iter + 1}.png'
@@ -105,10 +105,6 @@ class ReconstructionHook(Hook):
 
     def _draw_grid(self, model: torch.nn.Module) -> np.ndarray:
         return reconstruction_grid(model, self._inputs, self._mask)
-
-
-def _bare_model(runner) -> torch.nn.Module:  # noqa: ANN001
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def reconstruction_grid(model: torch.nn.Module, inputs: Tensor, mask: Tensor | None) -> np.ndarray:
