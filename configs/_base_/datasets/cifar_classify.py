@@ -6,22 +6,11 @@ Pictures elsewhere, as `cifar-10-batches-py/` or as `{train,test}/<class>/*.png`
 --cfg-options data.root=FOLDER
 """
 
-train_pipeline = [dict(type='PackInputs')]  # SmallImages loads
-test_pipeline = train_pipeline
+_base_ = './cifar_pretrain.py'
 
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='SmallImages',
-        data_root='data/cifar10',
-        data_prefix='train',
-        pipeline=train_pipeline,
-    ),
-)
+test_pipeline = _base_.train_pipeline
+
+train_dataloader = dict(batch_size=128)
 val_dataloader = dict(
     batch_size=128,
     num_workers=4,
