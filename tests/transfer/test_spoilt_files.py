@@ -22,6 +22,7 @@ from mae_transfer.layers.pos_embed import sincos_pos_embed
 from mae_transfer.transfer.checkpoint import load_pretrained
 from mae_transfer.transfer.encoder_metadata import encoder_metadata
 from mae_transfer.transfer.file_content import TRUST_VARIABLE
+from mae_transfer.transfer.load_account import LoadAccount
 from tests.references.checkpoint_files import ARCH, fair_encoder, make_vit, own_checkpoint
 
 VICTIM = 'written_by_a_checkpoint'
@@ -381,9 +382,13 @@ def test_spoilt_files__the_good_ones_they_are_made_from(tmp_path):
     """Each way of spoiling is the reason of its error, not the way of writing."""
     for write in (changed(), own(), rewrite_zip(lambda name, data: data)):
         write(tmp_path / 'x.pth')
-        load_pretrained(make_vit(seed=1), tmp_path / 'x.pth')
+        assert_whole(load_pretrained(make_vit(seed=1), tmp_path / 'x.pth'))
     hugging_face(dict(hidden_act='gelu'))(tmp_path / 'folder')
-    load_pretrained(make_vit(seed=1), tmp_path / 'folder')
+    assert_whole(load_pretrained(make_vit(seed=1), tmp_path / 'folder'))
+
+
+def assert_whole(account: LoadAccount) -> None:
+    assert {entry['status'] for entry in account.encoder.values()} == {'loaded'}
 
 
 def test_trusted_file__is_read_and_runs_its_code(tmp_path, monkeypatch):
