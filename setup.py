@@ -34,7 +34,7 @@ def read_long_description() -> str:
 
 setup(
     name='mae_transfer',
-    version=read_constant('mae_transfer/__init__.py', '__version__'),
+    version=read_constant('mae_transfer/version.py', '__version__'),
     description='Masked pre-training of vision transformers, carried to detection and segmentation',
     long_description=read_long_description(),
     long_description_content_type='text/markdown',

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from journey import Journey, Plan, Start
-from launch import REPO
 from rich.console import Console
 
-from mae_transfer.data.scenes import make_scenes
-from mae_transfer.report.results import results_table, write_results
+from mae_transfer.demo.journey import Journey, Plan, Start
+from mae_transfer.demo.results import results_table, write_results
+from mae_transfer.demo.scenes import make_scenes
+from mae_transfer.run.places import ROOT
 
 CONFIGS = 'configs/demo'
 PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
@@ -43,7 +43,7 @@ def compare(plan: Plan, title: str, file: str = RESULTS, others: Sequence[dict] 
     """
     start = time.monotonic()
     console = Console()
-    make_scenes(REPO / 'data' / 'demo-scenes')
+    make_scenes(ROOT / 'data' / 'demo-scenes')
     records = [*Journey(plan).run(), *others]
     records.sort(key=lambda record: (record['init'], record['task'], record['seed']))
     results = plan.root / file
@@ -66,7 +66,7 @@ def add_jobs_argument(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'demo')
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
     add_jobs_argument(parser)
     args = parser.parse_args()
     plan = Plan(args.work_dir, mae_and_random(), [0], args.jobs)

@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 
 from demo import CONFIGS, RESULTS, add_jobs_argument, compare, mae_and_random
-from journey import Plan, Start
-from launch import REPO
 from rich.console import Console
 
-from mae_transfer.report.results import read_results
+from mae_transfer.demo.journey import Plan, Start
+from mae_transfer.demo.results import read_results
+from mae_transfer.run.places import ROOT
 
 TOKENIZER = f'{CONFIGS}/dvae_conv-demo-p4_1xb64-coslr-1000i_scenes-32x32.py'
 PRETRAIN = f'{CONFIGS}/cae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
@@ -55,7 +55,7 @@ def describe_tokenizer(root: Path) -> str:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'demo')
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'demo')
     add_jobs_argument(parser)
     args = parser.parse_args()
     mae = mae_records(args.work_dir)

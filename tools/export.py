@@ -10,8 +10,11 @@ dropped is printed.
 
 import argparse
 
-from launch import run_tool, trust_checkpoints
 from mmengine.config import DictAction
+
+from mae_transfer.checkpoints.export.export import export_checkpoint
+from mae_transfer.run.errors import run_tool
+from mae_transfer.run.weights import trust_checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,8 +56,6 @@ def parse_args() -> argparse.Namespace:
 
 def export(args: argparse.Namespace) -> None:
     """Export and say what was done."""
-    from mae_transfer.transfer.export import export_checkpoint
-
     if args.trust_checkpoint:
         trust_checkpoints()
     done = export_checkpoint(

@@ -10,8 +10,14 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from launch import add_config_arguments, check_data, import_framework, read_config, run_tool, say
 from mmengine.config import Config
+
+from mae_transfer.run.check_data import check_data
+from mae_transfer.run.command_line import add_config_arguments
+from mae_transfer.run.config import read_config
+from mae_transfer.run.errors import run_tool
+from mae_transfer.run.framework import import_framework
+from mae_transfer.run.processes import say
 
 BATCH = 64  # images at a time
 

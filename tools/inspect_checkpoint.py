@@ -11,8 +11,11 @@ import json
 import sys
 from pathlib import Path
 
-from launch import REPO, run_tool
 from mmengine.config import Config, DictAction
+
+from mae_transfer.checkpoints.describe import describe_checkpoint, misfits
+from mae_transfer.run.errors import run_tool
+from mae_transfer.run.places import ROOT
 
 BASES = '_base_'
 
@@ -25,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--configs',
         type=Path,
-        default=REPO / 'configs',
+        default=ROOT / 'configs',
         metavar='FOLDER',
         help='where configs are looked for that fit',
     )
@@ -43,8 +46,6 @@ def parse_args() -> argparse.Namespace:
 
 def inspect_checkpoint(args: argparse.Namespace) -> None:
     """Describe the file, then compare it with every config."""
-    from mae_transfer.transfer.inspection import describe_checkpoint
-
     description = describe_checkpoint(args.checkpoint, args.facts, trust=False)
     description['configs'] = fitting_configs(description, args.configs)
     if args.json:
@@ -66,8 +67,6 @@ def fitting_configs(description: dict, folder: Path) -> dict[str, list[str]]:
     Raises:
         NotADirectoryError: There is no such folder.
     """
-    from mae_transfer.transfer.inspection import misfits
-
     if not folder.is_dir():
         raise NotADirectoryError(f'--configs: there is no folder {str(folder)!r}')
     fits: dict[str, list[str]] = {'as it is': [], 'with resampled patches': []}

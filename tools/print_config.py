@@ -2,7 +2,9 @@
 
 import argparse
 
-from launch import add_config_arguments, read_config, run_tool
+from mae_transfer.run.command_line import add_config_arguments
+from mae_transfer.run.config import read_config
+from mae_transfer.run.errors import run_tool
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ import argparse
 from pathlib import Path
 
 from demo import CONFIGS, add_jobs_argument, compare, mae_and_random
-from journey import Plan
-from launch import REPO
+
+from mae_transfer.demo.journey import Plan
+from mae_transfer.run.places import ROOT
 
 PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-3600i_scenes-64x64.py'
 
@@ -19,7 +20,7 @@ PRETRAIN = f'{CONFIGS}/mae_vit-demo-p8_1xb32-coslr-3600i_scenes-64x64.py'
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'study')
+    parser.add_argument('--work-dir', type=Path, default=ROOT / 'work_dirs' / 'study')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     add_jobs_argument(parser)
     args = parser.parse_args()

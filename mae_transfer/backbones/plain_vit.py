@@ -11,53 +11,17 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mae_transfer.backbones.arch import block_indices, resolve_arch, to_pair
 from mae_transfer.layers.block import Block
 from mae_transfer.layers.patch_embed import PatchEmbed
 from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
 from mae_transfer.layers.rel_pos import RelPosBias
 from mae_transfer.registry import MODELS
 
-ARCHS = {
-    'tiny': dict(embed_dims=192, num_layers=12, num_heads=3),
-    'small': dict(embed_dims=384, num_layers=12, num_heads=6),
-    'base': dict(embed_dims=768, num_layers=12, num_heads=12),
-    'large': dict(embed_dims=1024, num_layers=24, num_heads=16),
-    'huge': dict(embed_dims=1280, num_layers=32, num_heads=16),
-}
 POS_EMBEDS = ('learned', 'sincos_xy', 'sincos_yx', None)
 REL_POS = (False, 'decomposed', 'table', 'shared_table')
 LINEAR_INITS = ('trunc_normal', 'torch')
 OUT_TYPES = ('featmap', 'avg', 'cls', 'tokens')
-
-
-def resolve_arch(arch: str | dict) -> dict:
-    """Return width, depth, heads and MLP ratio of an architecture given by name or in full.
-
-    Raises:
-        ValueError: If the name is unknown or the dict lacks or adds a key.
-    """
-    if isinstance(arch, str):
-        if arch not in ARCHS:
-            raise ValueError(f'arch={arch!r}: must be one of {sorted(ARCHS)} or a dict')
-        arch = ARCHS[arch]
-    required = {'embed_dims', 'num_layers', 'num_heads'}
-    if not required <= arch.keys() <= required | {'mlp_ratio'}:
-        raise ValueError(
-            f'arch={arch}: needs the keys {sorted(required)} and takes, besides, only mlp_ratio'
-        )
-    return {'mlp_ratio': 4.0, **arch}
-
-
-def to_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
-    """Read a size given as one number or as (height, width).
-
-    Raises:
-        ValueError: If it is neither, or a side is not positive.
-    """
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
-        raise ValueError(f'{name}={value!r}: must be a positive int or (height, width)')
-    return pair
 
 
 @MODELS.register_module()
@@ -165,8 +129,8 @@ class PlainViT(BaseModule):
         self.num_prefix_positions = int(with_cls_token and cls_pos_embed)
         self.window_size = window_size
         self.rel_pos = 'decomposed' if rel_pos is True else rel_pos
-        self.global_blocks = self._block_indices(global_blocks, 'global_blocks')
-        self.out_indices = self._block_indices(out_indices, 'out_indices')
+        self.global_blocks = block_indices(global_blocks, self.num_layers, 'global_blocks')
+        self.out_indices = block_indices(out_indices, self.num_layers, 'out_indices')
         self.out_type, self.with_cp = out_type, with_cp
         self.frozen_blocks = self._count_frozen(frozen_stages, trainable_blocks)
         self.norm_eps = norm_eps
@@ -211,15 +175,6 @@ class PlainViT(BaseModule):
         return tuple(
             -(-side // patch) for side, patch in zip(img_size, self.patch_size, strict=True)
         )
-
-    def _block_indices(self, indices: int | Sequence[int], name: str) -> tuple[int, ...]:
-        indices = (indices,) if isinstance(indices, int) else tuple(indices)
-        if any(not -self.num_layers <= i < self.num_layers for i in indices):
-            raise ValueError(f'{name}={indices}: the encoder has blocks 0 to {self.num_layers - 1}')
-        indices = tuple(i % self.num_layers for i in indices)
-        if list(indices) != sorted(set(indices)):
-            raise ValueError(f'{name}={indices}: must ascend without repetition')
-        return indices
 
     def _check_arguments(
         self, pos_embed: str | None, freeze_pos_embed: bool | None, drop_path_rate: float

@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from timm.models import beit, load_state_dict, model_entrypoint
 from torch import Tensor, nn
 
+from mae_transfer.backbones.arch import block_indices
 from mae_transfer.backbones.timm_weights import check_timm_name, find_timm_weights
 from mae_transfer.layers.rel_pos import table_bias
 from mae_transfer.registry import MODELS
+from mae_transfer.version import __version__
 
 # File of timm that defines the architecture -> what lets its models take images of any size
 DYNAMIC = dict(dynamic_img_size=True)
@@ -120,7 +122,9 @@ class TimmViT(BaseModule):
         self.num_prefix_tokens = getattr(self.model, 'num_prefix_tokens', 0)
         ratio = self.model.patch_embed.feat_ratio(as_scalar=False)
         self.patch_size = (ratio, ratio) if isinstance(ratio, int) else tuple(ratio)
-        self.out_indices = self._block_indices(out_indices)
+        self.out_indices = block_indices(out_indices, self.num_layers, 'out_indices')
+        if not self.out_indices:
+            raise ValueError('out_indices=(): must name at least one block')
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
         if not -1 <= frozen_stages <= self.num_layers:
             raise ValueError(f'frozen_stages={frozen_stages}: must be in [-1, {self.num_layers}]')
@@ -140,17 +144,6 @@ class TimmViT(BaseModule):
         self._freeze()
 
     # ---- construction ----------------------------------------------------------------------
-
-    def _block_indices(self, indices: int | Sequence[int]) -> tuple[int, ...]:
-        indices = (indices,) if isinstance(indices, int) else tuple(indices)
-        if not indices or any(not -self.num_layers <= i < self.num_layers for i in indices):
-            raise ValueError(
-                f'out_indices={indices}: {self.model_name} has blocks 0 to {self.num_layers - 1}'
-            )
-        indices = tuple(i % self.num_layers for i in indices)
-        if list(indices) != sorted(set(indices)):
-            raise ValueError(f'out_indices={indices}: must ascend without repetition')
-        return indices
 
     def _follow_grid(self) -> None:
         """Let images of any size through, and tables of relative position follow their grid."""
@@ -221,8 +214,6 @@ class TimmViT(BaseModule):
 
     def metadata(self) -> dict:
         """Describe the encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``."""
-        from mae_transfer import __version__  # the package imports this room
-
         block, patch_embed = self.model.blocks[0], self.model.patch_embed
         act = getattr(block.mlp, 'act', block.mlp)
         is_gelu = isinstance(act, nn.GELU) and act.approximate == 'none'

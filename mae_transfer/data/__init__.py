@@ -1,8 +1,6 @@
-"""Image -> batch: the first step of both journeys.
+"""From images to batches: data sets, transforms and the data block of a config.
 
-Importing the room registers its data sets and transforms. ``scenes``, which makes the embedded demo
-data, stays apart (``python -m mae_transfer.data.scenes``), so that nobody else pays for its
-imports.
+Importing the room registers its data sets and transforms.
 """
 
 from mae_transfer.data import label_map, random_clipped_crop, small_images, two_size_crop

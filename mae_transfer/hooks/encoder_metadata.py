@@ -6,11 +6,11 @@ from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.backbones.timm_vit import TimmViT
+from mae_transfer.checkpoints.files.checkpoint_file import METADATA_KEY
+from mae_transfer.checkpoints.files.metadata import encoder_metadata
+from mae_transfer.checkpoints.files.pretraining_metadata import pretraining_metadata
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
-from mae_transfer.transfer.checkpoint_file import METADATA_KEY
-from mae_transfer.transfer.encoder_metadata import encoder_metadata
-from mae_transfer.transfer.pretraining_metadata import pretraining_metadata
 
 
 @HOOKS.register_module()

@@ -11,12 +11,12 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.checkpoints.files.checkpoint_file import METADATA_KEY
+from mae_transfer.checkpoints.files.metadata import check_metadata
+from mae_transfer.checkpoints.layouts.facts import METADATA, check_facts
+from mae_transfer.checkpoints.whole_model import ModelAccount, account_of_model
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
-from mae_transfer.transfer.checkpoint_file import METADATA_KEY
-from mae_transfer.transfer.encoder_facts import METADATA, check_facts
-from mae_transfer.transfer.encoder_metadata import check_metadata
-from mae_transfer.transfer.model_account import ModelAccount, account_of_model
 
 FILE_NAME = 'load_account.json'
 

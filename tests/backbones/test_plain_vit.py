@@ -3,7 +3,7 @@ import timm
 import torch
 
 from mae_transfer.backbones import PlainViT
-from mae_transfer.backbones.plain_vit import ARCHS
+from mae_transfer.backbones.arch import ARCHS
 
 TINY = dict(embed_dims=32, num_layers=2, num_heads=2)
 TABLE = 'relative_position_bias_table'

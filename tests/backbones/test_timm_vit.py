@@ -11,8 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 
 from mae_transfer.backbones import TimmViT, timm_weights
+from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
-from mae_transfer.transfer.encoder_metadata import check_metadata
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = dict(depth=3, embed_dim=32, num_heads=2, img_size=(32, 48), patch_size=8)

@@ -4,7 +4,7 @@ import re
 
 from mmengine.config import Config
 
-from mae_transfer.backbones.plain_vit import resolve_arch
+from mae_transfer.backbones.arch import resolve_arch
 from mae_transfer.data.repeated_sampling import samples_per_picture
 from tests.configs_suite.reading import lookup, plain
 from tests.configs_suite.tables import cae, pretrain

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from mae_transfer.backbones.plain_vit import resolve_arch
+from mae_transfer.backbones.arch import resolve_arch
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from tests.configs_suite.reading import ALL, CONFIGS, FULL
 from tests.configs_suite.tables.cae import ARCHS, LARGE_INTENDED, WARM_UP, path

@@ -4,7 +4,6 @@ The tables are written by hand from the papers and from the released code.
 """
 
 import copy
-import sys
 
 import pytest
 import torch
@@ -14,12 +13,12 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from mae_transfer.backbones import PlainViT
-from mae_transfer.transfer import load_pretrained
+from mae_transfer.checkpoints import load_pretrained
+from mae_transfer.run.config import read_config
 from tests.configs_suite.reading import CONFIGS
 from tests.configs_suite.tables import RECIPES, detection, segmentation
 from tests.configs_suite.tiny_models import framework, narrow, shrink
 from tests.references import checkpoint_files as files
-from tests.tools.conftest import TOOLS, load_tool
 
 TABLE = 'relative_position_bias_table'
 
@@ -192,13 +191,8 @@ def test_initialisation__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
 
 
 @pytest.mark.parametrize('path', [detection.DETECT, detection.FPN, segmentation.REL_POS])
-def test_initialisation__random_weights_by_an_option(path, monkeypatch):
+def test_initialisation__random_weights_by_an_option(path):
     """--cfg-options model.backbone.init_cfg=None, as tools/train.py reads it."""
-    monkeypatch.syspath_prepend(TOOLS)
-    train = load_tool('train')
-    arguments = ['train.py', str(CONFIGS / path), '--cfg-options', 'model.backbone.init_cfg=None']
-    monkeypatch.setattr(sys, 'argv', arguments)
-    args = train.parse_args()
-    cfg = train.read_config(args.config, args.cfg_options)
+    cfg = read_config(str(CONFIGS / path), {'model.backbone.init_cfg': None})
     assert cfg.model.backbone.init_cfg is None
     assert Config.fromfile(CONFIGS / path).model.backbone.init_cfg.type == 'PretrainedViT'

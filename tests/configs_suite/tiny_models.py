@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict
 
-from mae_transfer.backbones.plain_vit import resolve_arch
+from mae_transfer.backbones.arch import resolve_arch
 
 WIDTH = 32
 SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)

@@ -16,8 +16,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mae_transfer.checkpoints.files.checkpoint_file import find_checkpoint
 from mae_transfer.hooks.atomic_checkpoint import POINTER, AtomicCheckpointHook
-from mae_transfer.transfer.checkpoint_file import find_checkpoint
 
 FORK = multiprocessing.get_context('fork')
 DEFAULT_RUNTIME = Path(__file__).resolve().parents[2] / 'configs/_base_/default_runtime.py'

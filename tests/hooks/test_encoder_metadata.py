@@ -6,9 +6,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mae_transfer.backbones import TimmViT
+from mae_transfer.checkpoints.files.metadata import encoder_metadata
+from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
-from mae_transfer.transfer.checkpoint import load_pretrained
-from mae_transfer.transfer.encoder_metadata import encoder_metadata
 from tests.references.checkpoint_files import make_vit
 
 

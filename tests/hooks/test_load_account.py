@@ -9,8 +9,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.hooks.load_account import FILE_NAME
-from mae_transfer.transfer.encoder_metadata import encoder_metadata
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 
 

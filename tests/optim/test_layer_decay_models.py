@@ -49,7 +49,7 @@ def build_detector():
     from mmdet.registry import MODELS
     from mmengine.config import Config
 
-    import mae_transfer.transfer.simple_fpn  # noqa: F401
+    import mae_transfer.necks.simple_fpn  # noqa: F401
 
     cfg = Config.fromstring("_base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'", '.py').model
     norm = dict(type='ChannelLN', eps=1e-6)
@@ -74,7 +74,7 @@ def build_segmentor():
     import mmseg.models  # noqa: F401
     from mmseg.registry import MODELS
 
-    import mae_transfer.transfer.rescaled_pyramid  # noqa: F401
+    import mae_transfer.necks.rescaled_pyramid  # noqa: F401
 
     norm = dict(type='BN')
     head = dict(num_classes=5, norm_cfg=norm, align_corners=False, channels=8)

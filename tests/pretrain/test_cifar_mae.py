@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from torch.testing import assert_close
 
+from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
+from mae_transfer.checkpoints.layouts.key_maps import decoder_tensors, layout_named
+from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.layers.patchify import patchify
 from mae_transfer.masking.random_mask import random_mask
 from mae_transfer.pretrain import MAEDecoder, MaskedAutoencoder
-from mae_transfer.transfer.checkpoint import load_pretrained
-from mae_transfer.transfer.checkpoint_file import read_checkpoint
-from mae_transfer.transfer.key_maps import decoder_tensors, layout_named
 from tests.references.naive_cifar_mae import (
     NaiveDecoder,
     NaiveEncoder,

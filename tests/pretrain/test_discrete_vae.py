@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import DefaultScope
 
-from mae_transfer.data.scene_render import SceneConfig, render_scene
+from mae_transfer.demo.scene_render import SceneConfig, render_scene
 from mae_transfer.hooks import AnnealHook
 from mae_transfer.pretrain import (
     DiscreteVAE,

@@ -16,10 +16,6 @@ TOOLS = REPO / 'tools'
 CONFIGS = REPO / 'tests' / 'configs'
 
 
-def pytest_configure() -> None:
-    sys.path.insert(0, str(TOOLS))  # the tools import their shared part as `launch`
-
-
 def load_tool(name: str):
     """Import tools/NAME.py under a name that shadows nothing."""
     spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')

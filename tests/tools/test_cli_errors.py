@@ -86,7 +86,7 @@ def test_train__unknown_type_lists_the_closest(run_main, coco_options):
         run_main('train', DETECTION, '--cfg-options', *coco_options, 'model.neck.type=SimpleFPM')
     )
     assert "'SimpleFPM' is not registered as a model" in sentence
-    assert 'SimpleFPN (mae_transfer.transfer.simple_fpn)' in sentence
+    assert 'SimpleFPN (mae_transfer.necks.simple_fpn)' in sentence
 
 
 def test_train__argument_that_a_class_does_not_take(run_main, tmp_path, coco_options):

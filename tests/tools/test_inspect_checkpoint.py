@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from mae_transfer.transfer.encoder_metadata import encoder_metadata
+from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 from tests.tools.test_cli_errors import sentence_of
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mae_transfer.report.results import read_results, write_results
-from tests.tools.conftest import CONFIGS, load_tool
+from mae_transfer.demo import journey
+from mae_transfer.demo.results import read_results, write_results
+from tests.tools.conftest import CONFIGS
 
 
 def write_configs(folder: Path, coco: Path, masks: Path) -> dict[str, str]:
@@ -77,7 +78,6 @@ def write_configs(folder: Path, coco: Path, masks: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_journey__pretrain_transfer_evaluate_and_go_on(tmp_path, coco_folder, mask_folder, capsys):
-    journey = load_tool('journey')
     configs = write_configs(tmp_path, coco_folder, mask_folder)
     mae, tokenizer, tokens = (configs.pop(name) for name in ('mae', 'tokenizer', 'mae_tokens'))
     segmentation = {'segmentation': configs['segmentation']}
@@ -134,7 +134,6 @@ def test_journey__pretrain_transfer_evaluate_and_go_on(tmp_path, coco_folder, ma
 
 
 def test_journey__a_failing_step_tells_the_end_of_its_output(tmp_path):
-    journey = load_tool('journey')
     starts = {'MAE': journey.Start({}, 'configs/no_such_config.py')}
     plan = journey.Plan(tmp_path, starts, seeds=[0], jobs=1)
     with pytest.raises(RuntimeError, match=r'(?s)pre-training, MAE, seed 0 failed.*no_such_config'):

@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from tests.tools.conftest import CONFIGS, REPO, load_tool
+from mae_transfer.run.test_stage import set_tta
+from tests.tools.conftest import CONFIGS, REPO
 
 SEGMENT = 'configs/segmentation/upernet_vit-base-p16_mae-pre_8xb2-amp-160k_ade20k-512x512.py'
 TTA = """
@@ -70,7 +71,7 @@ def test_set_tta__keeps_the_map_of_labels_of_the_test_data():
     cfg = Config.fromfile(REPO / SEGMENT)
     own = dict(type='MapLabels', num_classes=7, ignore_labels=[9])
     cfg.test_dataloader.dataset.pipeline[3] = own
-    load_tool('test').set_tta(cfg, 'upernet.py')
+    set_tta(cfg, 'upernet.py')
     load, versions = cfg.test_dataloader.dataset.pipeline
     assert load.type == 'LoadImageFromFile' and versions.type == 'TestTimeAug'
     sizes, flips, annotations, maps, pack = versions.transforms

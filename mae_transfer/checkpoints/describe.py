@@ -1,0 +1,155 @@
+"""What a checkpoint is: layout, architecture, parts, and what nobody states about it."""
+
+import os
+from collections import Counter
+
+from torch import Tensor
+
+from mae_transfer.backbones.arch import resolve_arch, to_pair
+from mae_transfer.checkpoints.export.export import Source, complete_facts, read_source
+from mae_transfer.checkpoints.export.models import arch_name
+from mae_transfer.checkpoints.layouts.facts import gather_facts
+
+ENCODER_FACTS = (
+    'embed_dims', 'num_layers', 'num_heads', 'mlp_ratio', 'patch_size', 'in_channels', 'img_size',
+    'pos_grid', 'pos_order', 'norm_eps', 'act', 'layer_scale',
+)  # fmt: skip
+REL_POS = {
+    '.attn.rel_pos_h': 'decomposed',
+    'rel_pos_bias.relative_position_bias_table': 'shared_table',
+    '.attn.relative_position_bias_table': 'table',
+}
+
+
+def describe_checkpoint(
+    checkpoint: str | os.PathLike, facts: dict | None = None, trust: bool | None = None
+) -> dict:
+    """Describe a checkpoint in plain containers; what nobody states is None.
+
+    Args:
+        checkpoint: Whatever
+            :func:`~mae_transfer.checkpoints.files.checkpoint_file.read_checkpoint` reads.
+        facts: What the file does not tell.
+        trust: Whether code of the file may run where it cannot be read otherwise.
+
+    Returns:
+        'file', 'bytes', 'container', 'layout', 'arch' (a size by name, or None); 'encoder', facts
+        by the names of our metadata; 'by', who states those that no tensor tells; 'parts' of the
+        encoder; 'decoder', None or its sizes; 'pretraining'; 'others', groups of further tensors;
+        'parameters'; 'dtypes'; 'notes'.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It cannot be read, has no known layout, or contradicts itself.
+    """
+    source = read_source(checkpoint, facts, trust)
+    notes = []
+    try:
+        complete_facts(source)
+    except ValueError as error:
+        notes.append(str(error))
+    stated = {name: value for name, value in (facts or {}).items() if name in ENCODER_FACTS}
+    told_by = gather_facts(source.file, source.found, stated)
+    known, file = source.facts, source.file
+    others = {
+        group: len(rest)
+        for group, names in source.found.others.items()
+        if (rest := [name for name in names if name not in source.decoder_names])
+    }
+    return dict(
+        file=str(file.path),
+        bytes=file.path.stat().st_size,
+        container=file.container,
+        layout=source.found.layout.name,
+        arch=arch_name(known),
+        encoder={name: _plain(known.get(name)) for name in ENCODER_FACTS},
+        by={name: told_by[name][1] for name in ENCODER_FACTS if name in told_by},
+        parts=_parts(source.tensors),
+        decoder=_decoder(source),
+        pretraining={
+            name: known.get(name) for name in ('norm_pix', 'masking', 'mask_ratio', 'mean', 'std')
+        },
+        others=others,
+        parameters=sum(tensor.numel() for tensor in source.tensors.values()),
+        dtypes=dict(Counter(str(t.dtype).removeprefix('torch.') for t in file.tensors.values())),
+        notes=notes,
+    )
+
+
+def misfits(description: dict, backbone: dict) -> list[str]:
+    """Tell why a config's encoder cannot take a checkpoint's; [] when it can.
+
+    Positions, windows and the packing of biases are adapted when a checkpoint is loaded, so they
+    do not count; a patch of another size is resampled, too, but is named here.
+
+    Args:
+        description: See :func:`describe_checkpoint`.
+        backbone: ``model.backbone`` of a config, of type PlainViT.
+
+    Returns:
+        One phrase for each fact that differs, 'patch 16x16 instead of 14x14'.
+    """
+    file, parts = description['encoder'], description['parts']
+    own = resolve_arch(backbone.get('arch', 'base')) | dict(
+        patch_size=list(to_pair(backbone.get('patch_size', 16), 'patch_size')),
+        in_channels=backbone.get('in_channels', 3),
+        norm_eps=backbone.get('norm_eps', 1e-6),
+        act='gelu',
+    )
+    words = dict(
+        embed_dims='width', num_layers='blocks', num_heads='heads', mlp_ratio='MLP ratio',
+        patch_size='patch', in_channels='channels', norm_eps='norm epsilon', act='activation',
+    )  # fmt: skip
+    found = [
+        f'{words[name]} {_shown(own[name])} instead of {_shown(file[name])}'
+        for name in words
+        if file[name] is not None and file[name] != own[name]
+    ]
+    if file['layer_scale'] and backbone.get('layer_scale_init') is None:
+        found.append('no layer scale')
+    if parts['register_tokens'] != backbone.get('num_register_tokens', 0):
+        found.append('another number of register tokens')
+    pooled = backbone.get('out_type') == 'avg'
+    if not parts['norm'] and not pooled and backbone.get('final_norm', True):
+        found.append('a final norm')
+    if parts['rel_pos'] and not backbone.get('rel_pos'):
+        found.append('no relative positions')
+    return found
+
+
+def _parts(tensors: dict[str, Tensor]) -> dict:
+    """Which optional parts the encoder has."""
+
+    def any_ends(end: str) -> bool:
+        return any(name.endswith(end) for name in tensors)
+
+    registers = tensors['reg_token'].shape[1] if 'reg_token' in tensors else 0
+    bias = 'full' if any_ends('.attn.qkv.bias') else 'no-key' if any_ends('.attn.q_bias') else None
+    return dict(
+        class_token='cls_token' in tensors,
+        register_tokens=registers + ('dist_token' in tensors),
+        pos_embed=list(tensors['pos_embed'].shape) if 'pos_embed' in tensors else None,
+        norm='norm.weight' in tensors,
+        fc_norm='fc_norm.weight' in tensors,
+        qkv_bias=bias,
+        rel_pos=next((kind for end, kind in REL_POS.items() if any_ends(end)), None),
+    )
+
+
+def _decoder(source: Source) -> dict | None:
+    if not source.decoder:
+        return None
+    return dict(
+        embed_dims=source.decoder['mask_token'].shape[-1],
+        num_layers=sum(name.endswith('.norm1.bias') for name in source.decoder),
+        num_heads=source.facts.get('decoder_num_heads'),
+        values_per_patch=len(source.decoder['decoder_pred.weight']),
+    )
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: object) -> str:
+    return 'x'.join(map(str, value)) if isinstance(value, list) else f'{value}'

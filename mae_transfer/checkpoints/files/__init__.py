@@ -1,0 +1,1 @@
+"""From a path to named tensors, with what the file says about itself."""

@@ -1,0 +1,143 @@
+"""Relative positions of a file on the encoder's windows: decomposed vectors and bias tables."""
+
+import math
+import re
+
+import torch
+from torch import Tensor
+
+from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.checkpoints.fit.account import LoadAccount
+from mae_transfer.layers.rel_pos import rel_pos_table_rows, resize_rel_pos, resize_rel_pos_table
+
+Tensors = dict[str, Tensor]
+TABLE = 'relative_position_bias_table'
+SHARED, SHARED_WINDOW = f'rel_pos_bias.{TABLE}', f'rel_pos_bias_window.{TABLE}'
+
+
+def fit_rel_pos(
+    vit: PlainViT, tensors: Tensors, account: LoadAccount, pos_grid: tuple[int, int] | None = None
+) -> None:
+    """Bring relative positions to the encoder's windows, and a shared table to each block.
+
+    Decomposed vectors are interpolated linearly (detectron2), tables by BEiT's geometric
+    progression. Rows of a class token that the encoder does not have are dropped.
+
+    Args:
+        vit: The encoder; it is not changed.
+        tensors: The file's encoder by PlainViT's names, changed in place.
+        account: Takes down what was done.
+        pos_grid: Rows and columns that the file's tables were made for, where it is no square.
+
+    Raises:
+        ValueError: If a table's rows are those of no square window.
+    """
+    wanted = vit.state_dict()
+    _fit_decomposed(tensors, wanted, account)
+    _spread_shared(tensors, wanted, account)
+    steps = {}
+    for name, target in table_grids(vit).items():
+        table = tensors.get(name)
+        if table is None or table.ndim != 2 or table.shape[1] != wanted[name].shape[1]:
+            continue  # the check of all tensors tells what is wrong
+        fitted, how = _fit_table(name, table, target, vit.num_prefix_tokens, pos_grid)
+        if how:
+            account.resize(name, table.shape, fitted.shape, how)
+            steps.setdefault(how, []).append(name)
+            tensors[name] = fitted
+    account.changes += [f'rel_pos tables {len(names)}: {how}' for how, names in steps.items()]
+
+
+def _fit_decomposed(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> None:
+    resized = 0
+    for name in [name for name in tensors if '.rel_pos_' in name and name in wanted]:
+        table, length = tensors[name], len(wanted[name])
+        if table.ndim == 2 and len(table) != length:
+            tensors[name] = resize_rel_pos(table, (length + 1) // 2)
+            how = f'linear, {len(table)} -> {length} distances'
+            account.resize(name, table.shape, tensors[name].shape, how)
+            resized += 1
+    if resized:
+        account.changes.append(f'rel_pos {resized} resized linearly')
+
+
+def _spread_shared(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> None:
+    """Copy a table that all blocks of the file share to where the encoder keeps its own."""
+    if SHARED not in tensors:
+        return
+    places = [name for name in wanted if name.endswith(TABLE) and name not in tensors]
+    if not places:
+        return
+    table, origin = tensors[SHARED], account.origins.get(SHARED, [SHARED])
+    for name in places:
+        tensors[name] = table
+        account.origins[name] = origin
+    if SHARED not in wanted:
+        del tensors[SHARED]
+    account.changes.append(f'shared rel_pos table copied: {len(places)}')
+
+
+def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:
+    """Rows and columns that each bias table of an encoder is made for, by its name."""
+    grids = {
+        f'blocks.{i}.attn.{TABLE}': block.attn.rel_pos_size
+        for i, block in enumerate(vit.blocks)
+        if block.attn.relative_position_bias_table is not None
+    }
+    for name, shared in ((SHARED, vit.rel_pos_bias), (SHARED_WINDOW, vit.rel_pos_bias_window)):
+        if shared is not None:
+            grids[name] = shared.grid
+    return grids
+
+
+def _fit_table(
+    name: str,
+    table: Tensor,
+    target: tuple[int, int],
+    num_prefix_tokens: int,
+    pos_grid: tuple[int, int] | None,
+) -> tuple[Tensor, str]:
+    """Return the table of another window and prefix, and what was done; '' = nothing."""
+    source, prefix = find_table_grid(name, len(table), target, pos_grid)
+    how = []
+    if source != tuple(target):
+        table = resize_rel_pos_table(table, source, target, prefix)
+        old, new = (f'{h}x{w}' for h, w in (source, target))
+        how.append(f"{old} -> {new} on BEiT's geometric progression")
+    if prefix > num_prefix_tokens:
+        table = table[:-3]
+        how.append('without the rows of the class token')
+    elif prefix < num_prefix_tokens:
+        table = torch.cat([table, table.new_zeros(3, table.shape[1])])
+        how.append('with zero rows for the class token')
+    return table, ', '.join(how)
+
+
+def find_table_grid(
+    name: str, rows: int, target: tuple[int, int], stated: tuple[int, int] | None = None
+) -> tuple[tuple[int, int], int]:
+    """Find the window of a bias table, and whether (1) or not (0) it has rows of a class token.
+
+    The stated grid counts where its rows agree, then the encoder's own, then a square.
+
+    Raises:
+        ValueError: If none has this number of rows.
+    """
+    grids = [tuple(grid) for grid in (stated, target) if grid is not None]
+    for prefix in (0, 1):
+        side = math.isqrt(max(rows - 3 * prefix, 0))
+        if side % 2:
+            grids.append(((side + 1) // 2, (side + 1) // 2))
+    for grid in grids:
+        for prefix in (0, 1):
+            if rel_pos_table_rows(grid, prefix) == rows:
+                return grid, prefix
+    raise ValueError(
+        f'{name} of the file has {rows} rows, which is no square window, with or without a class '
+        "token: add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ...)"
+    )
+
+
+def has_rel_pos(name: str) -> bool:
+    """Whether a tensor of an encoder holds relative positions."""
+    return re.search(rf'(^|\.)(rel_pos_[hw]|{TABLE})$', name) is not None

@@ -1,0 +1,162 @@
+"""What is known about a file's encoder, and by whom; a contradiction is an error.
+
+Tensors tell widths, depths and the order of sine-cosine positions. Heads, epsilon and activation
+stand in no tensor: they come from our metadata, from config.json, from timm's model of that name,
+from the config (``facts``) or, where none of these speaks, from the layout, whose code fixes them.
+"""
+
+import math
+import re
+
+from mae_transfer.backbones.plain_vit import PlainViT
+from mae_transfer.backbones.timm_weights import timm_facts
+from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
+from mae_transfer.checkpoints.files.hugging_face import CONFIG, config_facts
+from mae_transfer.checkpoints.files.metadata import check_metadata, sincos_orders
+from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors
+
+Facts = dict[str, tuple[object, str]]  # fact -> (value, who states it)
+
+TENSORS, METADATA, LAYOUT, STATED = "the file's tensors", "the file's metadata", 'layout', 'facts='
+ENCODER = "the encoder's config, nothing else states it"
+
+COMPARED = {
+    'embed_dims': 'width',
+    'num_layers': 'blocks',
+    'num_heads': 'attention heads',
+    'norm_eps': 'epsilon of the layer norms',
+    'act': 'activation',
+}
+WORDS = COMPARED | {
+    'patch_size': 'patch size',
+    'in_channels': 'input channels',
+    'pos_order': 'axis order of the positions',
+    'layer_scale': 'layer scale',
+    'norm_pix': 'normalised pixels',
+    'pos_grid': 'grid of positions',
+    'img_size': 'image size',
+}
+
+
+def gather_facts(file: CheckpointFile, found: EncoderTensors, stated: dict | None = None) -> Facts:
+    """Collect what is known about a file's encoder.
+
+    Args:
+        file: The file.
+        found: Its encoder.
+        stated: What the config states (``facts`` of PretrainedViT).
+
+    Raises:
+        ValueError: If a statement cannot be true or two contradict each other, naming both values.
+    """
+    facts: Facts = {}
+    grid = (stated or {}).get('pos_grid') or (file.metadata or {}).get('pos_grid')
+    _add(facts, tensor_facts(found.tensors, grid), TENSORS)
+    _add(facts, file.metadata or {}, METADATA)
+    config = file.config or {}
+    timm_name = (file.metadata or config).get('timm_name', config.get('architecture'))
+    if timm_name is not None:
+        if not isinstance(timm_name, str):
+            raise ValueError(f'the file states the timm model {timm_name!r}: must be a name')
+        _add(facts, timm_facts(timm_name), f"timm's {timm_name}")
+    else:
+        _add(facts, config_facts(config), CONFIG)
+    if 'norm_pix_loss' in file.arguments:
+        _add(facts, {'norm_pix': bool(file.arguments['norm_pix_loss'])}, "the file's arguments")
+    if stated:
+        unknown = sorted(stated.keys() - WORDS.keys())
+        if unknown:
+            raise ValueError(f'facts={stated}: {unknown[0]!r} must be one of {", ".join(WORDS)}')
+        _add(facts, stated, STATED)
+    dims = facts.get('embed_dims', (None,))[0]
+    for fact, value in found.layout.facts_of(dims).items():
+        facts.setdefault(fact, (value, f'{LAYOUT} {found.layout.name}'))
+    return facts
+
+
+def _add(facts: Facts, more: dict, source: str) -> None:
+    check_metadata(more, source)
+    for fact, value in more.items():
+        if fact not in WORDS or value is None:
+            continue
+        value = tuple(value) if isinstance(value, list) else value
+        known = facts.get(fact)
+        if known is not None and not _agree(fact, known[0], value):
+            raise ValueError(
+                f'{WORDS[fact]} {_shown(known[0])} by {known[1]}, but {_shown(value)} by {source}: '
+                'the file contradicts itself or another config; use only what belongs together'
+            )
+        facts.setdefault(fact, (value, source))
+
+
+def tensor_facts(tensors: dict, pos_grid: tuple[int, int] | None = None) -> dict:
+    """Read off tensors what their names and shapes tell.
+
+    Args:
+        tensors: An encoder by PlainViT's names.
+        pos_grid: Rows and columns of the positions, where they are no square.
+    """
+    facts = {}
+    blocks = [int(match[1]) for name in tensors if (match := re.match(r'blocks\.(\d+)\.', name))]
+    if blocks:
+        facts['num_layers'] = max(blocks) + 1
+        facts['layer_scale'] = any(name.endswith('.ls1.gamma') for name in tensors)
+    kernel = tensors.get('patch_embed.proj.weight')
+    if kernel is not None and kernel.ndim == 4:
+        facts['embed_dims'], facts['in_channels'], *patch_size = kernel.shape
+        facts['patch_size'] = tuple(patch_size)
+    table = tensors.get('pos_embed')
+    if table is not None and table.ndim == 3:
+        side = math.isqrt(table.shape[1])
+        grid = tuple(pos_grid or (side, side))
+        if 0 < math.prod(grid) <= table.shape[1]:
+            orders = sincos_orders(table, grid)
+            if len(orders) == 1:
+                facts['pos_order'] = orders[0]
+    return facts
+
+
+def check_facts(vit: PlainViT, facts: Facts) -> None:
+    """Compare the file's encoder with the one that is to be loaded, before any single tensor.
+
+    Raises:
+        ValueError: With one sentence naming each fact in which they differ.
+    """
+    own = {fact: getattr(vit, fact) for fact in COMPARED if fact != 'act'} | {'act': 'gelu'}
+    wrong = [
+        f'{words} {_shown(facts[fact][0])} in the file ({facts[fact][1]}), {_shown(own[fact])} in '
+        'the encoder'
+        for fact, words in COMPARED.items()
+        if fact in facts and not _agree(fact, facts[fact][0], own[fact])
+    ]
+    if vit.pos_embed is not None and 'pos_order' in facts:
+        orders = sincos_orders(vit.pos_embed, vit.pos_grid)
+        order, source = facts['pos_order']
+        if order in ('xy', 'yx') and source == TENSORS and orders and order not in orders:
+            wrong.append(
+                f'axis order of the positions {order!r} in the file ({source}), {orders[0]!r} in '
+                f"the encoder: build it with pos_embed='sincos_{order}'"
+            )
+    if wrong:
+        by_layout = any(LAYOUT in sentence for sentence in wrong)
+        exception = (
+            '; where this file is an exception to its layout, say so by facts=dict(...) in init_cfg'
+        )
+        raise ValueError(
+            f'{"; ".join(wrong)}. Give a checkpoint of this architecture, or set arch and norm_eps '
+            f'of the encoder to those of the file{exception if by_layout else ""}'
+        )
+    for fact in COMPARED:
+        facts.setdefault(fact, (own[fact], ENCODER))
+
+
+def _agree(fact: str, one: object, other: object) -> bool:
+    if fact == 'pos_order' and 'learned' in (one, other):
+        return True  # a trained table may have started as a fixed one
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-3)
+    return one == other
+
+
+def _shown(value: object) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)

@@ -1,0 +1,84 @@
+"""How MMEngine reads checkpoints: without running code that they contain.
+
+MMEngine falls back to full pickle when a file needs it. ``install`` replaces its readers of local
+files and of addresses on the web, which ``load_from``, ``resume`` and ``Pretrained`` use.
+"""
+
+from argparse import Namespace
+from collections import defaultdict, deque
+from datetime import datetime
+from pathlib import Path, PosixPath
+from pickle import UnpicklingError
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, get_dist_info
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader, checkpoint
+
+from mae_transfer.compat.safe_load import read_content
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stand in for ``getattr``, which a file needs for the methods of a HistoryBuffer only."""
+    methods = ('current', 'max', 'mean', 'min')
+    if owner is not HistoryBuffer or name not in methods:
+        raise UnpicklingError(f'GLOBAL builtins.getattr({owner!r}, {name!r})')
+    return getattr(HistoryBuffer, name)
+
+
+def allowed_objects() -> list[tuple[Any, str]]:
+    """Plain containers of MMEngine's checkpoints, by the names they are pickled under."""
+    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    allowed = [
+        (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_history_method, 'builtins.getattr'),
+        (PosixPath, 'pathlib.PosixPath'),
+        (np.ndarray, 'numpy.ndarray'),
+        (np.dtype, 'numpy.dtype'),
+        *((getattr(np.dtypes, kind), f'numpy.dtypes.{kind}') for kind in np.dtypes.__all__),
+        *(
+            (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
+            for core in ('core', '_core')
+            for name in ('_reconstruct', 'scalar')
+        ),
+    ]
+    plain = (Namespace, datetime, defaultdict, deque, slice)
+    return allowed + [(kind, f'{kind.__module__}.{kind.__qualname__}') for kind in plain]
+
+
+def load_from_local(filename: str, map_location: Any = None) -> Any:
+    """Read a local checkpoint of MMEngine or of safetensors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, of another kind or needs code to be read.
+    """
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {filename!r}')
+    return read_content(path, allowed=allowed_objects(), map_location=map_location)
+
+
+def load_from_http(
+    filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
+) -> Any:
+    """Fetch a checkpoint once per machine's cache of torch.hub and read it as a local one."""
+    folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
+    path = folder / Path(urlparse(filename).path).name
+    rank, _ = get_dist_info()
+    if rank == 0 and not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(filename, str(path), progress=progress)
+    barrier()
+    return load_from_local(str(path), map_location)
+
+
+def install() -> None:
+    """Replace MMEngine's readers of local files and of addresses on the web."""
+    register = CheckpointLoader.register_scheme
+    register(prefixes='', loader=load_from_local, force=True)
+    register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
+    checkpoint.load_from_http = load_from_http  # torchvision:// and open-mmlab:// call it by name

@@ -1,0 +1,1 @@
+"""The embedded comparison: its pictures, its runs and its table."""

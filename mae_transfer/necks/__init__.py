@@ -1,0 +1,11 @@
+"""What stands between encoder and head: pyramids, probes and their norms (`neck=` of a config).
+
+``rpn_with_norm`` needs MMDetection and is imported by the configs that use it.
+"""
+
+from mae_transfer.necks.attentive_probe import AttentiveProbe
+from mae_transfer.necks.channel_norm import ChannelLN
+from mae_transfer.necks.rescaled_pyramid import RescaledPyramid
+from mae_transfer.necks.simple_fpn import SimpleFPN
+
+__all__ = ['AttentiveProbe', 'ChannelLN', 'RescaledPyramid', 'SimpleFPN']

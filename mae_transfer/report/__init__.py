@@ -1,1 +1,0 @@
-"""Results -> names, tables, pictures. No other room imports this one."""

@@ -1,0 +1,29 @@
+"""The one sibling framework that a config needs, and the classes that are registered then."""
+
+import importlib
+
+FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
+
+
+def import_framework(scope: str | None) -> None:
+    """Register the parts of the one framework that the config needs, and ours."""
+    importlib.import_module('mae_transfer')
+    if scope in FRAMEWORKS:
+        importlib.import_module(f'{scope}.utils').register_all_modules(init_default_scope=False)
+
+
+def registries() -> list:
+    """Root registries of mmengine."""
+    import mmengine.registry as registry
+
+    return [value for value in vars(registry).values() if isinstance(value, registry.Registry)]
+
+
+def find_class(scope: str | None, name: str) -> object | None:
+    """Find what a config calls ``name``, in the registries of its framework and of MMEngine."""
+    import_framework(scope)
+    for root in registries():
+        with root.switch_scope_and_registry(scope) as registry:
+            if (found := registry.get(name)) is not None:
+                return found
+    return None

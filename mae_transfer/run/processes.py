@@ -1,0 +1,37 @@
+"""The processes of a run: started, left, and the one of them that speaks."""
+
+import os
+import sys
+
+from mmengine.config import Config
+
+from mae_transfer.compat.distributed import init_process_group, use_cpu_model_wrapper
+
+
+def is_main_process() -> bool:
+    """Whether this is the first process of the run, before and after processes are joined."""
+    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0
+
+
+def say(line: str) -> None:
+    """Print once a run."""
+    if is_main_process():
+        print(line, flush=True)
+
+
+def start_processes(cfg: Config, launcher: str) -> None:
+    """Join the processes of a distributed run, with or without GPUs.
+
+    mmengine's own start needs CUDA; a process group that exists before the Runner is respected.
+    """
+    cfg.launcher = launcher
+    if launcher != 'none':
+        init_process_group(launcher)
+        use_cpu_model_wrapper(cfg)
+
+
+def stop_processes() -> None:
+    """Leave the process group, where there is one."""
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

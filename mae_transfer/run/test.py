@@ -1,0 +1,130 @@
+"""Evaluation as a function: what `tools/test.py` does, callable from Python."""
+
+import json
+import os
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+from mae_transfer.hooks.load_account import LoadAccountHook
+from mae_transfer.hooks.save_predictions import SavePredictions
+from mae_transfer.run.check_data import check_data
+from mae_transfer.run.config import read_config, set_work_dir
+from mae_transfer.run.framework import import_framework
+from mae_transfer.run.metric_names import paper_metrics
+from mae_transfer.run.places import find_file
+from mae_transfer.run.processes import is_main_process, say, start_processes
+from mae_transfer.run.test_stage import set_test_stage, set_tta
+from mae_transfer.run.train import Run
+from mae_transfer.run.weights import trust_checkpoints
+
+DRAWING = {
+    'mmdet': 'DetLocalVisualizer',
+    'mmseg': 'SegLocalVisualizer',
+    'mmpretrain': 'UniversalVisualizer',
+}
+
+
+def test(
+    config: str | os.PathLike,
+    checkpoint: str | os.PathLike,
+    *,
+    work_dir: str | os.PathLike | None = None,
+    tta: bool = False,
+    out: str | os.PathLike | None = None,
+    show_dir: str | os.PathLike | None = None,
+    show_num: int | None = None,
+    cfg_options: dict | None = None,
+    launcher: str = 'none',
+    trust_checkpoint: bool = False,
+) -> Run:
+    """Evaluate a checkpoint on the test data of a config; it fits as a whole or is refused.
+
+    Args:
+        config: Config file, relative to the current folder or to the checkout.
+        checkpoint: A checkpoint of a training run of this config.
+        work_dir: Folder for logs; by default work_dirs/<name of the config>.
+        tta: Whether to average the predictions over the versions of the config's `tta_pipeline`.
+        out: File for the metrics, json: {"config", "checkpoint", "metrics", "raw"}.
+        show_dir: Folder for a PNG of each picture with its prediction.
+        show_num: How many pictures are drawn; all by default.
+        cfg_options: Dotted key -> value, as `--cfg-options`.
+        launcher: 'none', 'pytorch' or 'slurm': who started the processes.
+        trust_checkpoint: Whether the checkpoint may run code that it contains.
+
+    Returns:
+        The work dir and the metrics by the papers' names, in percent.
+
+    Raises:
+        FileNotFoundError: The config, the data or the checkpoint does not exist.
+        ValueError: An option, the data or the checkpoint does not fit.
+    """
+    config = str(config)
+    cfg = read_config(config, cfg_options or {})
+    checkpoint = find_file(str(checkpoint), 'CHECKPOINT')
+    if trust_checkpoint:
+        trust_checkpoints()
+    set_work_dir(cfg, config, work_dir)
+    set_test_stage(cfg, config)
+    if tta:
+        set_tta(cfg, config)
+    import_framework(cfg.get('default_scope'))
+    check_data(cfg, ['test_dataloader'])
+    if show_num is not None and (not show_dir or show_num < 1):
+        raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
+    if show_dir:
+        if cfg.default_scope not in DRAWING:
+            raise ValueError(
+                f'--show-dir cannot draw predictions of a config of {cfg.default_scope}'
+            )
+        cfg.visualizer = dict(type=DRAWING[cfg.default_scope], vis_backends=[], name='visualizer')
+    start_processes(cfg, launcher)
+
+    runner = Runner.from_cfg(cfg)
+    if show_dir:
+        runner.register_hook(SavePredictions(str(show_dir), show_num))
+    load_whole_checkpoint(runner, checkpoint)
+    raw = runner.test()
+    metrics = paper_metrics(raw)
+    if is_main_process():
+        record = {'config': config, 'checkpoint': checkpoint, 'metrics': metrics, 'raw': raw}
+        report(record, out)
+        if show_dir:
+            say(f'wrote pictures to {show_dir}')
+    return Run(Path(cfg.work_dir), metrics)
+
+
+def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
+    """Load a checkpoint, or refuse it: a part of a model measures nothing.
+
+    Raises:
+        ValueError: Tensors are missing, left over or of another shape, or the class names differ.
+    """
+    runner.register_hook(LoadAccountHook(whole=True, checkpoint=checkpoint))
+    saved = runner.load_checkpoint(checkpoint)
+    trained = (saved.get('meta') or {}).get('dataset_meta') or {}
+    dataset = runner.test_loop.dataloader.dataset
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if trained.get('classes') and classes and list(trained['classes']) != list(classes):
+        raise ValueError(
+            f'{checkpoint} was trained on other classes than the test data have:\n'
+            f'  {list(trained["classes"])}\n  {list(classes)}'
+        )
+
+
+def report(record: dict, out: str | os.PathLike | None) -> None:
+    """Print the metrics of a record, and write it as json where ``out`` says."""
+    say(
+        '\n'.join(
+            f'{name:>12} {"-" if value is None else format(value, ".2f")}'
+            for name, value in record['metrics'].items()
+        )
+    )
+    if out:
+        raw = {
+            name: value if isinstance(value, str) else float(value)
+            for name, value in record['raw'].items()
+        }
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(json.dumps({**record, 'raw': raw}, indent=2) + '\n', encoding='utf-8')
+        say(f'wrote {out}')

@@ -1,0 +1,3 @@
+"""The version of this release: the one place where the number stands."""
+
+__version__ = '0.1.0'
