@@ -18,7 +18,8 @@ class RescaledPyramid(BaseModule):
     """Bring four maps of stride p to strides p/4, p/2, p and 2p, width kept.
 
     As in BEiT's and MAE's UperNet (https://arxiv.org/abs/2111.06377, appendix A.4). Parameter
-    names are those of MMSegmentation's ``Feature2Pyramid``. Weights are initialized as PyTorch does.
+    names are those of MMSegmentation's ``Feature2Pyramid``; weights start as PyTorch initializes
+    them.
 
     Args:
         embed_dims: Width of the ViT.
