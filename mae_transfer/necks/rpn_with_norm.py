@@ -13,8 +13,8 @@ from torch import nn
 class RPNHeadWithNorm(RPNHead):
     """Region proposal network whose hidden convolutions are each followed by a norm and a ReLU.
 
-    ViTDet's paper describes it (Li et al. 2022, https://arxiv.org/abs/2203.16527, A.2); its released
-    configs, and the default ones here, have no norm.
+    ViTDet's paper describes it (Li et al. 2022, https://arxiv.org/abs/2203.16527, A.2). Its
+    released configs, and the default ones here, have no norm.
 
     Args:
         *args: Of MMDetection's ``RPNHead``.
