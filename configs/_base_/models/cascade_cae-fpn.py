@@ -1,20 +1,17 @@
-"""Cascade Mask R-CNN on a plain ViT-B/16 (ViTDet: Li et al. 2022, section 4; Detectron2's heads).
+"""Heads of Cascade Mask R-CNN on CAE's encoders: three box heads, one after the other.
 
-Three box heads, each trained on what the one before it made of the proposals. Detectron2 adds their
-losses and passes a third of the gradient on to the maps; a third of each loss does the same to
-the maps, and AdamW does not feel the scale of a gradient in the heads.
+They follow a recipe of Mask R-CNN in a config's bases: ``model = _base_.cascade``.
+
+Stages, thresholds and loss weights are MMDetection's; each head is that of CAE's Mask R-CNN, as in
+iBOT's code (https://github.com/bytedance/ibot), from which CAE's detection code comes.
 """
 
-_base_ = './mask-rcnn_vit-base-p16_simple-fpn.py'
-
-num_stages = 3
-
-model = dict(
+cascade = dict(
     type='CascadeRCNN',
     roi_head=dict(
         type='CascadeRoIHead',
-        num_stages=num_stages,
-        stage_loss_weights=[1 / num_stages] * num_stages,
+        num_stages=3,
+        stage_loss_weights=[1, 0.5, 0.25],
         bbox_head=[
             dict(
                 type='Shared4Conv1FCBBoxHead',
@@ -23,20 +20,24 @@ model = dict(
                 fc_out_channels=1024,
                 roi_feat_size=7,
                 num_classes=80,
-                norm_cfg=_base_.norm_cfg,
+                norm_cfg=dict(type='SyncBN', requires_grad=True),
                 bbox_coder=dict(
-                    type='DeltaXYWHBBoxCoder',
-                    target_means=[0.0] * 4,
-                    target_stds=[1 / weight for weight in weights],
+                    type='DeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=target_stds
                 ),
-                reg_class_agnostic=True,
+                reg_class_agnostic=False,
+                reg_decoded_bbox=True,
                 loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-                loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+                loss_bbox=dict(type='GIoULoss', loss_weight=10.0),
             )
-            for weights in ((10, 10, 5, 5), (20, 20, 10, 10), (30, 30, 15, 15))
+            for target_stds in (
+                [0.1, 0.1, 0.2, 0.2],
+                [0.05, 0.05, 0.1, 0.1],
+                [0.033, 0.033, 0.067, 0.067],
+            )
         ],
     ),
     train_cfg=dict(
+        rpn_proposal=dict(max_per_img=2000),
         rcnn=[
             dict(
                 assigner=dict(
