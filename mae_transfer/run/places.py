@@ -31,6 +31,4 @@ def find_file(path: str, what: str) -> str:
     for place in places:
         if (place / path).is_file():
             return str(place / path)
-    raise FileNotFoundError(
-        f'{what}: there is no file {path!r} in {" or ".join(map(str, places))}'
-    )
+    raise FileNotFoundError(f'{what}: there is no file {path!r} in {" or ".join(map(str, places))}')
