@@ -89,12 +89,12 @@ $(VENV)/.installed-demo: $(VENV)/.created setup.py requirements/runtime.txt $(CO
 	@$(PIP_INSTALL) --editable . | { $(SHORTEN); }
 	@touch $@
 
-$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
+$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt $(CONSTRAINTS)
 	@echo 'Installing what the tests need into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
 	@touch $@
 
-$(VENV)/.installed-lint: $(VENV)/.created $(CONSTRAINTS)
-	@echo 'Installing ruff and codespell into $(VENV):'
-	@$(PIP_INSTALL) ruff codespell | { $(SHORTEN); }
+$(VENV)/.installed-lint: $(VENV)/.created requirements/lint.txt $(CONSTRAINTS)
+	@echo 'Installing what checks the code into $(VENV):'
+	@$(PIP_INSTALL) --requirement requirements/lint.txt | { $(SHORTEN); }
 	@touch $@
