@@ -31,10 +31,10 @@ from numbers import Real
 
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
+from timm.layers import LayerNorm2d
 from torch import nn
 from torch.distributed.fsdp import FlatParameter, FullyShardedDataParallel
 
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
 from mae_transfer.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 MAE_PRETRAIN_NO_DECAY = ('1d', 'bias')

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, PolyLR, build_optim_wrapper
+from timm.layers import LayerNorm2d
 from torch import nn
 from torch.testing import assert_close
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
 from mae_transfer.optim.layer_decay import (
     MAE_FINETUNE_NO_DECAY,
     MAE_PRETRAIN_NO_DECAY,
