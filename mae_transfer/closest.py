@@ -1,10 +1,16 @@
-"""What an error adds after a name that nobody knows."""
+"""What an error adds after a name that nobody knows: the known names that resemble it."""
 
 import difflib
 from collections.abc import Iterable
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """'the closest are A, B, C' or, without anything near, what to do."""
+def closest(name: str, known: Iterable[str], otherwise: str = 'no known name is similar') -> str:
+    """Word a hint such as 'the closest are A, B, C'.
+
+    Args:
+        name: What was given.
+        known: What could have been given.
+        otherwise: The hint where nothing resembles ``name``; it may say where names are listed.
+    """
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f'the closest are {", ".join(near)}' if near else 'nothing there is named alike'
+    return f'the closest are {", ".join(near)}' if near else otherwise

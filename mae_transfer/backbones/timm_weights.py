@@ -1,12 +1,13 @@
 """Models of timm by name: their pre-trained weights in timm's caches, and facts about them."""
 
-import difflib
 from pathlib import Path
 
 import timm
 import torch
 from huggingface_hub import try_to_load_from_cache
 from timm.models import get_pretrained_cfg
+
+from mae_transfer.closest import closest
 
 TIMM = 'timm:'  # how a checkpoint is named
 HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # in the order in which timm tries them
@@ -24,8 +25,7 @@ def check_timm_name(model_name: str) -> None:
     """
     arch, _, tag = model_name.partition('.')
     if not timm.is_model(arch):
-        near = difflib.get_close_matches(arch, timm.list_models(), n=3, cutoff=0.5)
-        hint = f'the closest are {", ".join(near)}' if near else 'timm.list_models() lists them'
+        hint = closest(arch, timm.list_models(), otherwise='timm.list_models() lists all')
         raise ValueError(f'model_name={model_name!r}: timm has no such architecture; {hint}')
     if tag and not timm.is_model_pretrained(model_name):
         known = timm.list_pretrained(f'{arch}.*') or ['none']

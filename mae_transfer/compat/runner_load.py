@@ -12,12 +12,12 @@ from pickle import UnpicklingError
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
+from mae_transfer.compat.pickle_names import NUMPY_NAMES
 from mae_transfer.compat.safe_load import read_content
 
 
@@ -31,19 +31,11 @@ def _history_method(owner: Any, name: str) -> Any:
 
 def allowed_objects() -> list[tuple[Any, str]]:
     """Plain containers of MMEngine's checkpoints, by the names they are pickled under."""
-    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
     allowed = [
         (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (_history_method, 'builtins.getattr'),
         (PosixPath, 'pathlib.PosixPath'),
-        (np.ndarray, 'numpy.ndarray'),
-        (np.dtype, 'numpy.dtype'),
-        *((getattr(np.dtypes, kind), f'numpy.dtypes.{kind}') for kind in np.dtypes.__all__),
-        *(
-            (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
-            for core in ('core', '_core')
-            for name in ('_reconstruct', 'scalar')
-        ),
+        *((value, name) for name, value in NUMPY_NAMES.items()),
     ]
     plain = (Namespace, datetime, defaultdict, deque, slice)
     return allowed + [(kind, f'{kind.__module__}.{kind.__qualname__}') for kind in plain]

@@ -9,7 +9,6 @@ import os
 import pickle
 import re
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
+
+from mae_transfer.compat.pickle_names import NUMPY_NAMES, ArrayUnpickler, ForeignNameError
 
 TRUST_VARIABLE = 'MAE_TRANSFER_TRUST_CHECKPOINT'
 SAFETENSORS_HEADER = '__metadata__'  # entry of the content that holds a safetensors file's texts
@@ -28,18 +29,6 @@ LFS_POINTER = b'version https://git-lfs'
 
 # What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
 # None of it is needed here, so each name is read as a placeholder; the real thing is never called.
-_NUMPY_FUNCTIONS = ('_reconstruct', 'scalar')
-_NUMPY_KINDS = (
-    'Float16',
-    'Float32',
-    'Float64',
-    'Int32',
-    'Int64',
-    'UInt32',
-    'Bool',
-    'Str',
-    'Object',
-)
 INERT = (
     'argparse.Namespace',
     'builtins.getattr',
@@ -48,25 +37,10 @@ INERT = (
     'collections.deque',
     'datetime.datetime',
     'mmengine.logging.history_buffer.HistoryBuffer',
-    'numpy.dtype',
-    'numpy.ndarray',
     'pathlib.PosixPath',
     'pathlib.WindowsPath',
-    *(f'numpy.{core}.multiarray.{f}' for core in ('core', '_core') for f in _NUMPY_FUNCTIONS),
-    *(f'numpy.dtypes.{kind}DType' for kind in _NUMPY_KINDS),
+    *NUMPY_NAMES,
 )
-
-# What detectron2's zoo pickles: arrays of numbers in plain containers
-ARRAY_PICKLE = {
-    ('collections', 'OrderedDict'): OrderedDict,
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
-}
-_CORE = np._core if hasattr(np, '_core') else np.core
-for _core in ('core', '_core'):
-    for _name in _NUMPY_FUNCTIONS:
-        ARRAY_PICKLE[f'numpy.{_core}.multiarray', _name] = getattr(_CORE.multiarray, _name)
-    ARRAY_PICKLE[f'numpy.{_core}.numeric', '_frombuffer'] = _CORE.numeric._frombuffer
 
 
 class Placeholder:
@@ -238,33 +212,12 @@ def _placeholders() -> list[tuple[type, str]]:
     return [(type(name.rsplit('.', 1)[-1], (Placeholder,), {}), name) for name in INERT]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds NumPy arrays and plain containers; every other name is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('_codecs', 'encode'):  # bytes, as protocol 2 writes them
-            return _encode_latin1
-        if (module, name) not in ARRAY_PICKLE:
-            raise _ForeignNameError(f'{module}.{name}')
-        return ARRAY_PICKLE[module, name]
-
-
-class _ForeignNameError(Exception):
-    """A pickle names something that is neither an array nor a plain container."""
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'bytes in {encoding!r}')
-    return text.encode('latin1')
-
-
 def _read_array_pickle(path: Path, trust: bool | None) -> Any:
     """Read a pickle without torch's container, as detectron2's zoo has them; arrays -> tensors."""
     try:
         with path.open('rb') as stream:
-            content = _ArrayUnpickler(stream).load()
-    except _ForeignNameError as error:
+            content = ArrayUnpickler(stream).load()
+    except ForeignNameError as error:
         _check_trust(path, str(error), trust, None)
         content = _run_pickle(path, lambda: pickle.loads(path.read_bytes()))
     except (

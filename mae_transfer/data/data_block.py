@@ -32,6 +32,7 @@ from mae_transfer.data.config_datasets import (
     iter_evaluators,
     iter_pipelines,
 )
+from mae_transfer.data.image_files import common_suffix
 from mae_transfer.data.label_map import read_class_file
 from mae_transfer.data.num_classes import drop_class_weights, set_num_classes
 
@@ -41,7 +42,6 @@ BLOCK_KEYS = {
     'mmseg': (*SPLIT_KEYS, 'classes', 'ignore_labels', 'label_map', 'img_suffix', 'ann_suffix'),
     'mmpretrain': ('root', 'train_img', 'val_img'),
 }
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
 
 
 def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str]:
@@ -135,24 +135,6 @@ def _spread_masks(cfg: MutableMapping, block: dict, given: set[str]) -> list[str
         dropped = drop_class_weights(cfg, given)
         lines += [f'{key} is dropped: it was for other classes' for key in dropped]
     return lines
-
-
-def common_suffix(folder: str) -> str | None:
-    """Suffix of all images in a folder and below; None without such a folder or any image.
-
-    Raises:
-        ValueError: The folder mixes suffixes.
-    """
-    names = (name for _, _, files in os.walk(folder) for name in files)
-    suffixes = {os.path.splitext(name)[1] for name in names}
-    suffixes = sorted(s for s in suffixes if s.lower() in IMAGE_SUFFIXES)
-    if len(suffixes) > 1:
-        raise ValueError(
-            f'{folder} mixes {" and ".join(suffixes)}: mmseg reads one kind of file; choose it '
-            'with '
-            'data.img_suffix or data.ann_suffix, or convert the others'
-        )
-    return suffixes[0] if suffixes else None
 
 
 def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:

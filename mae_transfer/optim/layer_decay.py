@@ -20,11 +20,13 @@ Which parameters are not decayed is a tuple of names, each with one meaning:
 other       the end of a parameter's name in whole components: ``'pos_embed'``, ``'ls1.gamma'``
 =========== ========================================================================================
 
-The tuples of the published recipes are the constants below; configs repeat them literally.
+Published recipes: ``('1d', 'bias')`` in MAE's pre-training; ``('1d', 'pos_embed', 'cls_token')`` in
+its fine-tuning; ``('norm', 'pos_embed')`` in ViTDet's base and large, which decay the biases of
+linear layers and convolutions, and ``()`` in its huge; ``('1d', 'bias')`` in the released UperNet
+code, which compares 'backbone.pos_embed' with 'pos_embed' and so decays it against its intention.
 """
 
 import copy
-import difflib
 import math
 from collections.abc import Iterable, Iterator
 from numbers import Real
@@ -35,15 +37,8 @@ from timm.layers import LayerNorm2d
 from torch import nn
 from torch.distributed.fsdp import FlatParameter, FullyShardedDataParallel
 
+from mae_transfer.closest import closest
 from mae_transfer.registry import OPTIM_WRAPPER_CONSTRUCTORS
-
-MAE_PRETRAIN_NO_DECAY = ('1d', 'bias')
-MAE_FINETUNE_NO_DECAY = ('1d', 'pos_embed', 'cls_token')
-VITDET_NO_DECAY = ('norm', 'pos_embed')  # base and large; linear and conv biases are decayed
-VITDET_HUGE_NO_DECAY = ()  # everything is decayed, norms and position embedding included
-# The released UperNet code compared 'backbone.pos_embed' with 'pos_embed' and so decayed it.
-UPERNET_RELEASED_NO_DECAY = ('1d', 'bias')
-UPERNET_NO_DECAY = ('1d', 'bias', 'pos_embed', 'cls_token')
 
 BIAS_NAMES = ('bias', 'q_bias', 'v_bias')
 NORM_CLASSES = (
@@ -336,8 +331,7 @@ def _report_rules_without_match(rules: list[str], model: str, names: list[str]) 
     misspelt = [rule for rule in rules if rule not in OPTIONAL_NAMES]
     if misspelt:
         candidates = {name.rpartition('.')[2] for name in names} | set(OPTIONAL_NAMES)
-        similar = difflib.get_close_matches(misspelt[0], sorted(candidates), n=1)
-        hint = f'; did you mean {similar[0]!r}?' if similar else ''
-        raise ValueError(f'no_decay: {misspelt} fit no parameter of {model}{hint}')
+        hint = closest(misspelt[0], sorted(candidates))
+        raise ValueError(f'no_decay: {misspelt} fit no parameter of {model}; {hint}')
     if rules:
         print_log(f'no_decay: {rules} fit no parameter of {model}', logger='current')
