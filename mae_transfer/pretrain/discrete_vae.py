@@ -8,7 +8,7 @@ from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible
+from mae_transfer.layers.patchify import patch_grid
 from mae_transfer.pretrain.dvae_networks import DVAEDecoder, DVAEEncoder
 from mae_transfer.pretrain.image_likelihood import standardize
 from mae_transfer.pretrain.tokenizer_range import MEAN, STD
@@ -120,7 +120,7 @@ class DiscreteVAE(BaseSelfSupervisor):
 
     def code_logits(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in DALL-E's range, sides multiples of a code's -> (B, K, h, w), float32."""
-        check_divisible(*images.shape[-2:], self.patch_size)
+        patch_grid(images.shape[-2:], self.patch_size)  # raises where codes do not tile the picture
         return self.backbone(standardize(images)).float()
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ class DiscreteVAE(BaseSelfSupervisor):
     def reconstruct(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Tokenize pictures and paint them again: pictures (B, C, H, W) and tokens (B, L)."""
         tokens = self.tokenize(inputs)
-        grid = check_divisible(*inputs.shape[-2:], self.patch_size)
+        grid = patch_grid(inputs.shape[-2:], self.patch_size)
         return self.decode_tokens(tokens, grid), tokens
 
     def forward(

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible, patchify
+from mae_transfer.layers.patchify import patch_grid, patchify
 from mae_transfer.registry import MODELS
 
 EPS = 1e-5
@@ -50,7 +50,7 @@ class HOGTarget(nn.Module):
         Returns:
             (B, L, cells of a patch * C * num_bins): cell by cell, in it channel by channel.
         """
-        check_divisible(*images.shape[-2:], self.patch_size)
+        patch_grid(images.shape[-2:], self.patch_size)  # raises where patches do not tile the image
         images = images.float()
         rows, columns = torch.zeros_like(images), torch.zeros_like(images)
         rows[..., 1:-1, :] = images[..., 2:, :] - images[..., :-2, :]

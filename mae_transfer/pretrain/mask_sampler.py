@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mae_transfer.layers.patchify import check_divisible
 from mae_transfer.masking.block_mask import block_mask
 from mae_transfer.masking.grid_mask import grid_mask
 from mae_transfer.masking.random_mask import count_kept, random_mask
@@ -119,15 +118,15 @@ def build_masking(masking: dict, mask_ratio: float) -> Callable[..., Indices]:
 def mask_indices(
     masking: Callable[..., Indices],
     images: Tensor,
-    patch_size: tuple[int, int],
+    grid: tuple[int, int],
     mask: Tensor | None = None,
 ) -> Indices:
-    """Indices of the patches that a mask hides: of the given one, or of one drawn for each image.
+    """Indices of the patches that a mask hides: the given mask, or one drawn for each image.
 
     Args:
-        masking: Draws it.
-        images: (B, C, H, W), H and W multiples of the patch size.
-        patch_size: Height and width of a patch, in pixels.
+        masking: Draws the masks.
+        images: (B, C, H, W).
+        grid: Rows and columns of patches of an image.
         mask: (B, L), True or 1 = hidden, the same number in each image.
 
     Returns:
@@ -136,9 +135,9 @@ def mask_indices(
     Raises:
         ValueError: If ``mask`` belongs to another grid or another number of images.
     """
-    h, w = check_divisible(*images.shape[-2:], patch_size)
+    h, w = grid
     if mask is None:
-        return masking(len(images), (h, w), images.device)
+        return masking(len(images), grid, images.device)
     if mask.shape != (len(images), h * w):
         raise ValueError(
             f'mask has the shape {tuple(mask.shape)}, but {len(images)} images of {h}x{w} '

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
+from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.pretrain.patch_pca import PatchPCA
 from mae_transfer.registry import MODELS
 
@@ -68,7 +68,7 @@ class PCATarget(nn.Module):
         Returns:
             (B, C, H, W), float32.
         """
-        grid = check_divisible(*images.shape[-2:], self.patch_size)
+        grid = patch_grid(images.shape[-2:], self.patch_size)
         with torch.autocast(images.device.type, enabled=False):
             patches = pred.float() @ self.components + self.mean
         return unpatchify(patches, self.patch_size, grid)

@@ -9,7 +9,7 @@ from mmengine.model import initialize
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible
+from mae_transfer.layers.patchify import patch_grid
 from mae_transfer.pretrain.tokenizer_range import (
     MARGIN,
     check_tokenizer_range,
@@ -156,7 +156,7 @@ class TokenTarget(nn.Module):
                 f'a {type(self.tokenizer).__name__} has no decoder: its tokens cannot be painted'
             )
         size = self._size_of_view(images)
-        grid = check_divisible(*size, self.tokenizer.patch_size)
+        grid = patch_grid(size, self.tokenizer.patch_size)
         with torch.autocast(images.device.type, enabled=False):
             painted = self.tokenizer.decode_tokens(pred.argmax(dim=-1), grid)
         if size != images.shape[-2:]:

@@ -406,7 +406,7 @@ def test_timm_vit__name_that_is_none_of_a_vit(name, words):
 @pytest.mark.parametrize(
     'changes, words',
     [
-        (dict(out_indices=3), r'out_indices=\(3,\): vit_tiny_patch16_224 has blocks 0 to 2'),
+        (dict(out_indices=3), r'out_indices=\(3,\): the encoder has blocks 0 to 2'),
         (dict(out_indices=(2, 1)), 'must ascend'),
         (dict(out_indices=()), 'has blocks'),
         (dict(frozen_stages=4), r'frozen_stages=4: must be in \[-1, 3\]'),
