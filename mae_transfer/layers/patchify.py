@@ -13,7 +13,7 @@ def patch_grid(image_size: Sequence[int], patch_size: tuple[int, int]) -> tuple[
         patch_size: Height and width of a patch, in pixels.
 
     Raises:
-        ValueError: If a side of the image is no multiple of the patch.
+        ValueError: If a side of the image is not a multiple of the patch.
     """
     (height, width), (p, q) = image_size, patch_size
     if height % p or width % q:

@@ -7,9 +7,9 @@ between ``min_aspect`` and its inverse; both sides are rounded. It counts when b
 smaller than the grid's and it hides at least one new patch and not more than were missing.
 
 Published code ends the search in two ways: BEiT's gives up after ten proposals in a row that did
-not count, so its images hide different numbers of patches; CAE's goes on until the count is met, as
-an encoder of visible patches needs it to form batches. This one is CAE's. All images of a batch are
-sampled side by side, each with its own draws.
+not count, so its images hide different numbers of patches; CAE's continues until the count is met,
+as an encoder of visible patches needs it to form batches. This one is CAE's. All images of a batch
+are sampled at the same time, each with its own draws.
 """
 
 import math
@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-MOST_PROPOSALS = 20_000  # some hundred are usual
+MOST_PROPOSALS = 20_000  # some hundred are usual; only blocks that cannot fit need more
 
 
 def block_mask(
@@ -94,6 +94,7 @@ def propose_blocks(
     Returns:
         Top, left, height and width, (B,) each, whole numbers. A side may exceed the grid.
     """
+    # exp of a uniform logarithm: an aspect ratio and its inverse are equally likely.
     area = smallest + (largest - smallest) * uniform[0]
     aspect = torch.exp(math.log(min_aspect) * (1 - 2 * uniform[1]))
     height, width = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()

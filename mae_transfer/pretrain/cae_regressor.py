@@ -1,4 +1,4 @@
-"""CAE's latent contextual regressor: what is seen -> the latents of what is hidden."""
+"""CAE's latent contextual regressor: predicts the latents of hidden patches from visible ones."""
 
 import torch
 from timm.layers import DropPath, Mlp
@@ -64,7 +64,7 @@ class RegressorBlock(nn.Module):
 
 
 class LatentRegressor(nn.Module):
-    """A mask token per hidden patch becomes a prediction of its latent, block by block.
+    """Turns a mask token per hidden patch into a prediction of its latent, block by block.
 
     Args:
         embed_dims: Width D of a token.

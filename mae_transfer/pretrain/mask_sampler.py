@@ -18,8 +18,8 @@ Indices = tuple[Tensor, Tensor, Tensor]
 class RandomMasking:
     """Uniformly random patches, MAE's default (He et al. 2021, section 3).
 
-    All samplers are called alike and return ``ids_keep``, ``ids_mask`` and ``ids_restore``, see
-    :func:`~mae_transfer.masking.random_mask.random_mask`; each image hides the same number.
+    All samplers take the same arguments and return ``ids_keep``, ``ids_mask`` and ``ids_restore``
+    (see :func:`~mae_transfer.masking.random_mask.random_mask`); each image hides the same number.
 
     Args:
         mask_ratio: Share of hidden patches, in (0, 1).
@@ -58,7 +58,7 @@ class BlockMasking(RandomMasking):
         min_aspect: float = 0.3,
     ) -> None:
         super().__init__(mask_ratio)
-        self.blocks = dict(min_block=min_block, max_block=max_block, min_aspect=min_aspect)
+        self.min_block, self.max_block, self.min_aspect = min_block, max_block, min_aspect
 
     def __call__(
         self,
@@ -70,8 +70,17 @@ class BlockMasking(RandomMasking):
         """Draw the masks of a batch; see :class:`RandomMasking`."""
         num_patches = grid[0] * grid[1]
         num_masked = num_patches - count_kept(num_patches, self.mask_ratio)
-        options = dict(self.blocks, device=device, generator=generator)
-        return split_by_mask(block_mask(batch_size, grid, num_masked, **options))
+        mask = block_mask(
+            batch_size,
+            grid,
+            num_masked,
+            self.min_block,
+            self.max_block,
+            self.min_aspect,
+            device,
+            generator,
+        )
+        return split_by_mask(mask)
 
 
 @TASK_UTILS.register_module()
@@ -100,7 +109,7 @@ class GridMasking(RandomMasking):
         device: torch.device | str = 'cpu',
         generator: torch.Generator | None = None,
     ) -> Indices:
-        """Return the same mask for each image; ``generator`` is not asked."""
+        """Return the same mask for each image; ``generator`` is not used."""
         return split_by_mask(grid_mask(batch_size, grid, device))
 
 
@@ -111,7 +120,7 @@ def build_masking(masking: dict, mask_ratio: float) -> Callable[..., Indices]:
         ValueError: If ``masking`` states a ratio, too.
     """
     if 'mask_ratio' in masking:
-        raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
+        raise ValueError(f'masking={masking}: give mask_ratio to the model, not to masking')
     return TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
 
 

@@ -1,9 +1,12 @@
 """Encode an image of which some patches are hidden."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from mae_transfer.backbones import PlainViT
+from mae_transfer.layers.block import Block
 from mae_transfer.masking.token_index import keep_tokens
 
 
@@ -66,5 +69,6 @@ def _run_blocks(encoder: PlainViT, x: Tensor) -> Tensor:
     """Class token, blocks and final norm; (B, N, C) -> (B, num_prefix_tokens + N, C)."""
     x = encoder.prepend_cls(x)
     for block in encoder.blocks:
-        x = encoder.run_block(block, x)
+        x = encoder.run_block(cast(Block, block), x)
+    assert encoder.norm is not None, 'check_encoder asks for a final norm'
     return encoder.norm(x)

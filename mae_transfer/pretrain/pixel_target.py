@@ -54,8 +54,8 @@ class PixelTarget(nn.Module):
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
         """Turn predictions back into pictures on the scale of ``images``.
 
-        A normalised prediction holds no brightness and no contrast: those of the true patch are
-        put back.
+        A normalised prediction says nothing of brightness and contrast; it gets those of the true
+        patch.
 
         Args:
             pred: (B, L, p * p * C).
