@@ -6,13 +6,14 @@ lead to the functions of the installed NumPy. These build arrays, numbers and da
 of the file; none can be made to run code that the file brings.
 """
 
+import importlib
 import pickle
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
-_CORE: Any = np.core if np.__version__.startswith('1.') else np._core
+_CORE = importlib.import_module('numpy.core' if np.__version__.startswith('1.') else 'numpy._core')
 _REBUILDERS = {
     'multiarray._reconstruct': _CORE.multiarray._reconstruct,
     'multiarray.scalar': _CORE.multiarray.scalar,

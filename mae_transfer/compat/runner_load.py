@@ -1,7 +1,7 @@
-"""How MMEngine reads checkpoints: without running code that they contain.
+"""Let MMEngine read checkpoints without running code that they contain.
 
-MMEngine falls back to full pickle when a file needs it. ``install`` replaces its readers of local
-files and of addresses on the web, which ``load_from``, ``resume`` and ``Pretrained`` use.
+MMEngine uses full pickle when a file needs it. ``install`` replaces its readers of local files and
+of web addresses, which ``load_from``, ``resume`` and ``Pretrained`` use.
 """
 
 from argparse import Namespace
@@ -30,7 +30,7 @@ def _history_method(owner: Any, name: str) -> Any:
 
 
 def allowed_objects() -> list[tuple[Any, str]]:
-    """Plain containers of MMEngine's checkpoints, by the names they are pickled under."""
+    """Plain containers of MMEngine's checkpoints, with the names that pickles call them by."""
     allowed = [
         (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (_history_method, 'builtins.getattr'),
@@ -57,7 +57,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 def load_from_http(
     filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
 ) -> Any:
-    """Fetch a checkpoint once per machine's cache of torch.hub and read it as a local one."""
+    """Fetch a checkpoint into torch.hub's cache, unless it is there, and read it from there."""
     folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
     path = folder / Path(urlparse(filename).path).name
     rank, _ = get_dist_info()
@@ -69,7 +69,7 @@ def load_from_http(
 
 
 def install() -> None:
-    """Replace MMEngine's readers of local files and of addresses on the web."""
+    """Replace MMEngine's readers of local files and of web addresses."""
     register = CheckpointLoader.register_scheme
     register(prefixes='', loader=load_from_local, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)

@@ -1,7 +1,7 @@
-"""Bytes of a checkpoint -> tensors and plain containers, running no code that the file contains.
+"""Read checkpoints into tensors and plain containers without running code that they contain.
 
-Whoever trusts a file that needs code to be read says so: ``--trust-checkpoint`` of the tools, or
-the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
+A file that needs code to be read is refused, unless the user trusts it: with ``--trust-checkpoint``
+of the tools, or the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
 """
 
 import functools
@@ -9,7 +9,7 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ PICKLES = tuple(b'\x80' + bytes([protocol]) for protocol in (2, 3, 4, 5))
 LFS_POINTER = b'version https://git-lfs'
 
 # What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
-# None of it is needed here, so each name is read as a placeholder; the real thing is never called.
+# None of it is needed here, so a placeholder takes the place of each; the real one is never called.
 INERT = (
     'argparse.Namespace',
     'builtins.getattr',
@@ -75,10 +75,10 @@ def trusts_checkpoints() -> bool:
 def read_content(
     path: Path,
     trust: bool | None = None,
-    allowed: list[tuple[Any, str]] | None = None,
+    allowed: Sequence[tuple[Any, str]] | None = None,
     map_location: Any = 'cpu',
 ) -> Any:
-    """Load what a file holds, by the kind that its first bytes tell.
+    """Load what a file holds; its first bytes say of what kind it is.
 
     Args:
         path: A file of safetensors, of torch.save, or a pickle of NumPy arrays.
@@ -147,11 +147,11 @@ def _check_zip(path: Path) -> None:
 
 def read_torch(
     path: str | os.PathLike,
-    allowed: list[tuple[Any, str]],
+    allowed: Sequence[tuple[Any, str]],
     map_location: Any = 'cpu',
     trust: bool | None = None,
 ) -> Any:
-    """Call ``torch.load`` such that it builds tensors, plain containers and ``allowed`` only.
+    """Call ``torch.load`` so that it builds only tensors, plain containers and ``allowed``.
 
     Args:
         path: A file of torch.save.
@@ -162,9 +162,10 @@ def read_torch(
     Raises:
         ValueError: If the file is damaged or needs code to be read.
     """
+    path = Path(path)
     load = functools.partial(torch.load, path, map_location=map_location)
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals([*allowed]):
             return load(weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = re.search(r'GLOBAL (\S+)|unrecognized function (.+)|but got (.+)', str(error))
@@ -182,7 +183,7 @@ def read_torch(
 
 
 def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | None) -> None:
-    """Go on, with a warning, if the user trusts the file; else explain why it is refused."""
+    """Warn if the user trusts the file; otherwise refuse it and explain why."""
     if trusts_checkpoints() if trust is None else trust:
         print_log(
             f'WARNING: {path} is trusted: reading it calls {name}, which can run any code',
@@ -198,7 +199,7 @@ def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | N
 
 
 def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
-    """Read a trusted file; its code has to be there to be run."""
+    """Read a trusted file; what it names must be importable."""
     try:
         return load()
     except (ImportError, AttributeError) as error:
@@ -208,12 +209,12 @@ def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
 
 
 def _placeholders() -> list[tuple[type, str]]:
-    """Make one class for each name, since torch looks classes up by identity."""
+    """Make a class for each name: torch tells allowed objects apart by identity."""
     return [(type(name.rsplit('.', 1)[-1], (Placeholder,), {}), name) for name in INERT]
 
 
 def _read_array_pickle(path: Path, trust: bool | None) -> Any:
-    """Read a pickle without torch's container, as detectron2's zoo has them; arrays -> tensors."""
+    """Read a pickle without torch's container, as in detectron2's zoo; arrays become tensors."""
     try:
         with path.open('rb') as stream:
             content = ArrayUnpickler(stream).load()
@@ -230,7 +231,9 @@ def _read_array_pickle(path: Path, trust: bool | None) -> Any:
 
 
 def _arrays_to_tensors(content: Any, depth: int = 3) -> Any:
+    """Turn arrays of numbers into tensors, in up to ``depth`` nested dicts."""
     if isinstance(content, np.ndarray) and content.dtype.kind in 'fiub':
+        # torch takes the byte order of this machine alone. reshape: a scalar array became 1-D.
         array = np.ascontiguousarray(content)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder('='))).reshape(content.shape)
     if isinstance(content, dict) and depth:

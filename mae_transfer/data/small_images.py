@@ -138,7 +138,7 @@ def _read_pickle(path: Path) -> list[dict]:
     if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3 * 32 * 32):
         raise ValueError(
             f'{path} holds {len(labels)} labels and pixels {pixels.shape} of {pixels.dtype}, not '
-            '(labels, 3072) of uint8: it is no file of CIFAR-10'
+            '(labels, 3072) of uint8: it is not a file of CIFAR-10'
         )
     images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return [

@@ -51,7 +51,6 @@ def test_private_names__overridden_or_called():
         (_ParamScheduler, '_get_value'),
         (DDPStrategy, '_wrap_model'),
         (SingleDeviceStrategy, 'convert_model'),  # by super(DDPStrategy, self)
-        (SingleDeviceStrategy, 'save_checkpoint'),
         (nn.Module, '_load_from_state_dict'),
         (beit.Attention, '_get_rel_pos_bias'),
         (timm.layers.RelPosBias, 'get_bias'),

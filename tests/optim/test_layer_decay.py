@@ -183,7 +183,7 @@ def test_groups__two_without_layer_decay():
     assert groups[1]['param_names'] == ['backbone.bias', 'head.bias']
 
 
-def test_groups__frozen_parameters_have_no_optimiser_state():
+def test_groups__frozen_parameters_have_no_optimizer_state():
     model = TinyTask(pos_embed='sincos_xy')
     model.backbone.blocks[0].requires_grad_(False)
     wrapper = build_optim_wrapper(model, optim_cfg(0.7))
