@@ -1,9 +1,9 @@
-"""Check at import that the installed packages are in the supported ranges.
+"""Both journeys, the very first step: is every package of the stack in the range we wrote for?
 
-The ranges are in one file, ``requirements/runtime.txt``. A checkout reads that file; an installed
+The ranges stand in one file, ``requirements/runtime.txt``. A checkout reads that file; an installed
 mae_transfer reads its own metadata, into which ``setup.py`` copied it. Nothing heavy is imported:
 versions come from the metadata of the installed distributions, so the check takes milliseconds and
-reports before one of OpenMMLab's frameworks can fail with a message of its own.
+speaks before a sibling framework can fail with a message of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# setup.py reads this line as well. The range is that of mmengine and torch.
+# setup.py reads this line as well. mmengine and torch decide it.
 PYTHON_RANGE = '>=3.10,<3.13'
 
 # The upstream distributions write into the same import packages as the maintained ones.
@@ -51,7 +51,7 @@ def check_versions() -> None:
     Raises:
         ImportError: Python or packages are missing or out of range, or an upstream distribution of
             OpenMMLab shadows the maintained one. The message lists all of them and ends with the
-            command that repairs them.
+            command that mends them.
     """
     packages = [package for package in inspect_packages() if not package.ok]
     shadows = find_shadows()
@@ -80,7 +80,7 @@ def inspect_packages(requirements: Iterable[str] | None = None) -> list[Package]
         if requirement.marker is not None and not requirement.marker.evaluate({'extra': ''}):
             continue
         found = installed_version(requirement.name)
-        # prereleases=True: nightly builds count as their release.
+        # Nightly builds count as their release: prereleases=True.
         ok = found is not None and requirement.specifier.contains(found, prereleases=True)
         packages.append(Package(requirement.name, str(requirement.specifier), found, ok))
     return packages
@@ -104,7 +104,7 @@ def find_shadows() -> dict[str, str]:
 
 
 def is_python_supported(version: str) -> bool:
-    """Whether a Python version, such as ``'3.11.7'``, is in :data:`PYTHON_RANGE`."""
+    """Tell whether a Python version, such as ``'3.11.7'``, is in :data:`PYTHON_RANGE`."""
     Requirement = _import_packaging()
     return Requirement(f'python{PYTHON_RANGE}').specifier.contains(version, prereleases=True)
 
@@ -155,7 +155,7 @@ def describe_problems(
         python_ok: Whether this Python is in range.
 
     Returns:
-        One line per problem and, at the end, the command that repairs what pip can repair.
+        One line per problem and, at the end, the command that mends what pip can mend.
     """
     packages = list(packages)
     lines = ['mae_transfer cannot start, because the installed packages do not fit:']
@@ -170,7 +170,7 @@ def describe_problems(
             'make an environment with another Python first'
         )
     if packages or shadows:
-        lines += ['To repair it, run:', f'  {mending_command(packages, shadows)}']
+        lines += ['To mend it, run:', f'  {mending_command(packages, shadows)}']
     return '\n'.join(lines)
 
 
@@ -181,7 +181,7 @@ def mending_command(packages: Iterable[Package], shadows: dict[str, str]) -> str
     pins = ['-c', str(root / 'requirements/constraints.txt')] if root else []
     steps = []
     if shadows:
-        # Uninstalling removes the shared files, so the maintained distribution is installed again.
+        # Uninstalling removes the shared files, so the maintained distribution is laid anew.
         steps.append([*pip, 'uninstall', '-y', *shadows])
         new = sorted(set(shadows.values()))
         steps.append([*pip, 'install', '--force-reinstall', '--no-deps', *pins, *new])
