@@ -3,6 +3,7 @@
 - ``versions``: every package of the stack is inside the range this release was written for.
 - ``mmcv_ops``: RoIAlign and NMS of torchvision where mmcv was installed without compiled ops.
 - ``distributed``: a process group on machines without CUDA.
+- ``pickle_names``: what a pickle of NumPy arrays may name.
 - ``atomic_write``: files that are whole or not there, whenever a run is killed.
 - ``safe_load``, ``runner_load``: checkpoints are read without running code that they contain.
 - ``config_package``: configs of others inherit ours by ``mae_transfer::PATH``.

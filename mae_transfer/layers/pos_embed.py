@@ -7,6 +7,7 @@ from torch import Tensor
 
 def _sincos_1d(positions: Tensor, dims: int) -> Tensor:
     """Sines, then cosines of ``positions`` at dims / 2 frequencies, (N, dims), float64."""
+    # In float64, as in MAE's code: float32 would differ in the last digits of the table.
     frequencies = 10000 ** -(torch.arange(dims // 2, dtype=torch.float64) / (dims / 2))
     angles = torch.outer(positions.double(), frequencies)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
@@ -31,7 +32,7 @@ def sincos_pos_embed(
         (1, num_prefix_tokens + h * w, embed_dims), float32.
 
     Raises:
-        ValueError: If ``embed_dims`` is no multiple of 4 or ``order`` is unknown.
+        ValueError: If ``embed_dims`` is not a multiple of 4 or ``order`` is unknown.
     """
     if embed_dims % 4:
         raise ValueError(
@@ -77,11 +78,12 @@ def resize_pos_embed(
     if old_grid[0] * old_grid[1] != length:
         raise ValueError(
             f'old_grid={old_grid} holds {old_grid[0] * old_grid[1]} patches, but pos_embed has '
-            f'{length} besides {num_prefix_tokens} prefix tokens: give the grid it was made for'
+            f'{length} after {num_prefix_tokens} prefix tokens: give the grid it was made for'
         )
     if tuple(old_grid) == tuple(new_grid):
         return pos_embed
     maps = table.reshape(1, *old_grid, -1).permute(0, 3, 1, 2)  # (1, C, h, w)
+    # In float32: not every device interpolates in half precision.
     maps = F.interpolate(maps.float(), size=new_grid, mode='bicubic', align_corners=False)
     table = maps.flatten(2).transpose(1, 2).to(pos_embed.dtype)  # (1, new_h * new_w, C)
     return torch.cat([prefix, table], dim=1)
