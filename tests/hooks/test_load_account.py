@@ -9,7 +9,6 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.hooks.load_account import FILE_NAME
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 
@@ -128,7 +127,7 @@ def test_load_account__encoder_file_as_load_from(tmp_path):
 def test_load_account__heads_of_the_metadata(tmp_path):
     """12 heads in a model of 6: shapes agree, the function does not."""
     source = MeanModel(make_vit())
-    path = save_model(tmp_path / 'x.pth', source, encoder_metadata(source.backbone))
+    path = save_model(tmp_path / 'x.pth', source, source.backbone.metadata())
     arch = dict(embed_dims=32, num_layers=2, num_heads=8)
     runner = make_runner(tmp_path, MeanModel(make_vit(seed=1, arch=arch)), load_from=path)
     with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in the encoder'):
