@@ -221,7 +221,10 @@ SPOILT = {
     ),
     # code
     'code that writes a file': (
-        'x.pth', saved(lambda: {'model': tensors(), 'args': WritesAFile(VICTIM)}), {}, 'refused.*open'
+        'x.pth',
+        saved(lambda: {'model': tensors(), 'args': WritesAFile(VICTIM)}),
+        {},
+        'refused.*open',
     ),
     'code, old format': (
         'x.pth',
