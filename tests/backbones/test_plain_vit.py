@@ -7,6 +7,7 @@ import torch
 import mae_transfer
 from mae_transfer.backbones import PlainViT
 from mae_transfer.backbones.arch import ARCHS
+from tests.support.weights import randomise
 
 TINY = dict(embed_dims=32, num_layers=2, num_heads=2)
 TABLE = 'relative_position_bias_table'
@@ -14,12 +15,6 @@ TABLE = 'relative_position_bias_table'
 
 def tiny(**changes) -> PlainViT:
     return PlainViT(**{'arch': TINY, 'img_size': 32, 'patch_size': 8, **changes})
-
-
-def randomise(model: torch.nn.Module) -> torch.nn.Module:
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
 
 
 @pytest.mark.parametrize('out_type, name', [('tokens', 'token'), ('avg', 'avg')])

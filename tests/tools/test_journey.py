@@ -9,7 +9,7 @@ import torch
 
 from mae_transfer.demo import journey
 from mae_transfer.demo.results import read_results, write_results
-from tests.tools.conftest import CONFIGS
+from tests.support.tools import CONFIGS
 
 
 def write_configs(folder: Path, coco: Path, masks: Path) -> dict[str, str]:
