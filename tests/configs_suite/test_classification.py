@@ -25,7 +25,7 @@ from tests.configs_suite.tables.classification import (
     SCRATCH_BASE,
 )
 from tests.configs_suite.tiny_data import make_class_folders
-from tests.configs_suite.tiny_models import build_model, framework, shrink
+from tests.configs_suite.tiny_models import build_model, prepare_run, shrink
 from tests.references.checkpoint_files import own_checkpoint
 
 
@@ -179,15 +179,11 @@ def test_other_data__trains_from_folders(tmp_path):
     """The command's options, small: an epoch of two pictures of two classes."""
     make_class_folders(tmp_path / 'data')
     cfg = shrink(load(CAE_LINEAR))
-    framework(cfg)
     cfg.merge_from_dict(cfg_options(*options_of_page()))
     cfg.data.root = str(tmp_path / 'data')
     apply_data_block(cfg)
-    for stage in ('train', 'val', 'test'):
-        cfg[f'{stage}_dataloader'].update(batch_size=2, num_workers=0, persistent_workers=False)
+    cfg = prepare_run(cfg, tmp_path / 'data', tmp_path / 'run')
     cfg.train_cfg.max_epochs = 1
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.model.head.fc.out_features == 2

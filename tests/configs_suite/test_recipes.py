@@ -20,7 +20,7 @@ from tests.configs_suite.tables.detection import DETECT
 from tests.configs_suite.tables.pretrain import MAE_800, MAE_1600
 from tests.configs_suite.tables.segmentation import SEGMENT
 from tests.configs_suite.tiny_data import first_sample
-from tests.configs_suite.tiny_models import build_model, framework, narrow, shrink
+from tests.configs_suite.tiny_models import build_model, framework, narrow, prepare_run, shrink
 
 # ---- every config
 
@@ -215,24 +215,15 @@ def test_vitdet__decays_what_detectron2_decays():
 def test_recipe__trains_and_evaluates(data_of, path, tmp_path):
     """One epoch or iteration of the whole recipe, narrow and small: loss, metrics, checkpoint."""
     cfg = load(path)
-    framework(cfg)
     root = data_of(cfg)
-    cfg = shrink(cfg)
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if key in cfg:
-            cfg[key].update(batch_size=2, num_workers=0, persistent_workers=False)
-            cfg[key].dataset.data_root = str(root)
-    for evaluator in ('val_evaluator', 'test_evaluator'):
-        if cfg.default_scope == 'mmdet':
-            cfg[evaluator].ann_file = str(root / 'annotations/instances_val2017.json')
+    cfg = prepare_run(shrink(cfg), root, tmp_path / 'run')
     length = 'max_epochs' if 'max_epochs' in cfg.train_cfg else 'max_iters'
     cfg.train_cfg[length] = 1
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(tmp_path / 'run')
-    cfg.experiment_name = f'recipe-{Path(path).stem}'
 
     runner = Runner.from_cfg(cfg)
     runner.train()
+
+    assert runner.iter == 1  # a step, whether of one pass or of two
 
     loss = runner.message_hub.get_scalar('train/loss').current()
     assert math.isfinite(loss) and loss > 0

@@ -9,12 +9,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from PIL import Image
 
 from tests.configs_suite.curves import simulate
 from tests.configs_suite.reading import CONFIGS, TOKENIZERS, load, lookup, plain
-from tests.configs_suite.tiny_data import make_imagenet
-from tests.configs_suite.tiny_models import framework
+from tests.configs_suite.tiny_models import prepare_run
 
 FULL = 'pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py'
 DEMO = 'demo/dvae_conv-demo-p4_1xb64-coslr-1000i_scenes-32x32.py'
@@ -98,32 +96,18 @@ def test_learning_rate__is_half_a_cosine_to_the_published_end():
     assert rates[-1] == pytest.approx(last)
 
 
-def make_scenes_folder(root: Path) -> None:
-    rng = torch.Generator().manual_seed(0)
-    for i in range(4):
-        pixels = torch.randint(256, (40, 52, 3), generator=rng, dtype=torch.uint8)
-        Image.fromarray(pixels.numpy()).save(root / f'{i}.png')
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('path', TOKENIZERS)
-def test_recipe__trains_draws_and_evaluates(path, tmp_path):
+def test_recipe__trains_draws_and_evaluates(path, data_of, tmp_path):
     """Two iterations of the whole recipe, narrow: loss, metrics, picture, checkpoint."""
     cfg = load(path)
-    framework(cfg)
     cfg.model.update(num_codes=16, embed_dims=8, hidden_dims=8)
     cfg.val_evaluator.num_codes = cfg.test_evaluator.num_codes = 16
     if cfg.optim_wrapper.type == 'AutocastOptimWrapper':
         cfg.optim_wrapper.dtype = 'bfloat16'
-    (tmp_path / 'data').mkdir()
-    (make_imagenet if path == FULL else make_scenes_folder)(tmp_path / 'data')
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[key].update(batch_size=2, num_workers=0, persistent_workers=False)
-        cfg[key].dataset.data_root = str(tmp_path / 'data')
+    root = data_of(cfg)
+    cfg = prepare_run(cfg, root, tmp_path / 'run')
     cfg.train_cfg.update(max_iters=2, val_interval=2)
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(tmp_path / 'run')
-    cfg.experiment_name = f'tokenizer-{Path(path).stem}'
 
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -77,6 +77,12 @@ def make_cifar(root: Path) -> None:
             picture(root / split / name / '0001.png', rng, (32, 32))
 
 
+def make_unlabelled(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        picture(root / f'{i}.png', rng)
+
+
 # What a recipe calls its data (its data_root) -> how to make two pictures of that kind in a folder.
 MAKERS: dict[str, Callable[[Path], None]] = {
     'data/imagenet': make_imagenet,
@@ -84,6 +90,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     'data/cifar-mini': make_cifar,
     'data/coco': make_coco,
     'data/ade/ADEChallengeData2016': make_ade,
+    'data/demo-scenes/unlabelled': make_unlabelled,
 }
 
 

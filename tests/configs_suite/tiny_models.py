@@ -48,6 +48,32 @@ def tiny_model(path: str, **options: object) -> nn.Module:
     return build_model(cfg)
 
 
+def prepare_run(cfg: Config, root: Path, work_dir: Path) -> Config:
+    """Let a small recipe read pictures from a folder, by twos in this process, and log each step.
+
+    Args:
+        cfg: The recipe, changed in place. Where it accumulates gradients, a step stays two passes.
+        root: The folder, in the layout that the recipe asks for.
+        work_dir: Where the run writes; its name and its parent's name the run.
+    """
+    framework(cfg)
+    accumulates = cfg.optim_wrapper.get('accumulative_counts', 1) > 1
+    if accumulates:
+        cfg.optim_wrapper.accumulative_counts = 2
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if key in cfg:
+            images = 1 if accumulates and key.startswith('train') else 2
+            cfg[key].update(batch_size=images, num_workers=0, persistent_workers=False)
+            cfg[key].dataset.data_root = str(root)
+    for key in ('val_evaluator', 'test_evaluator'):
+        if cfg.default_scope == 'mmdet' and key in cfg:
+            cfg[key].ann_file = str(root / 'annotations/instances_val2017.json')
+    cfg.default_hooks.logger.interval = 1
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = f'{work_dir.parent.name}-{work_dir.name}'
+    return cfg
+
+
 def replace_width(node: object, width: int) -> None:
     """Put ``WIDTH`` wherever a part of the model names the encoder's width, in place."""
     items = node.items() if isinstance(node, dict) else enumerate(node)
@@ -129,7 +155,7 @@ def narrow_detector(cfg: Config) -> None:
     for stage in rcnn if isinstance(rcnn, list) else [rcnn]:
         stage.sampler.num = 32
     model.train_cfg.rpn_proposal.max_per_img = model.test_cfg.rpn.max_per_img = 50
-    model.test_cfg.rcnn.score_thr = 0.0
+    model.test_cfg.rcnn.update(score_thr=0.0, max_per_img=10)
 
 
 def size_factor(cfg: Config) -> int:
