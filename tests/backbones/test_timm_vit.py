@@ -424,7 +424,7 @@ def test_timm_vit__wrong_argument(changes, words):
 
 
 def test_find_timm_weights__address_with_a_hash(tmp_path, monkeypatch):
-    """timm may give an address as a pair with the hash of the file."""
+    """An address of timm may be a pair with the hash of the file."""
     cfg = PretrainedCfg(url=('https://example.org/vit.pth', 'abc'))
     monkeypatch.setattr('mae_transfer.backbones.timm_weights.get_pretrained_cfg', lambda _: cfg)
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
