@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ROUNDING = 5e-4  # of values up to 1 in float16
+
 
 def _sincos_1d(positions: Tensor, dims: int) -> Tensor:
     """Sines, then cosines of ``positions`` at dims / 2 frequencies, (N, dims), float64."""
@@ -87,3 +89,25 @@ def resize_pos_embed(
     maps = F.interpolate(maps.float(), size=new_grid, mode='bicubic', align_corners=False)
     table = maps.flatten(2).transpose(1, 2).to(pos_embed.dtype)  # (1, new_h * new_w, C)
     return torch.cat([prefix, table], dim=1)
+
+
+def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
+    """Recognise fixed sine-cosine positions by comparing them with the tables of both axis orders.
+
+    Args:
+        pos_embed: (1, rows, C); the rows in front of those of the patches are not looked at.
+        grid: Rows and columns of patches.
+
+    Returns:
+        The orders that fit: none for learned positions, both for a single patch. Tables that were
+        computed or saved in half precision are recognised.
+    """
+    dims, num_patches = pos_embed.shape[2], grid[0] * grid[1]
+    if dims % 4:
+        return ()
+    table = pos_embed.detach()[:, -num_patches:].float().cpu()
+    return tuple(
+        order
+        for order in ('xy', 'yx')
+        if torch.allclose(table, sincos_pos_embed(dims, grid, order, 0), atol=ROUNDING)
+    )

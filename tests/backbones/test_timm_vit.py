@@ -14,6 +14,7 @@ from timm.models import PretrainedCfg
 from mae_transfer.backbones import TimmViT, timm_weights
 from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
+from tests.support.weights import randomise
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = dict(depth=3, embed_dim=32, num_heads=2, img_size=(32, 48), patch_size=8)
@@ -43,12 +44,6 @@ FAMILIES = {
 }
 TABLES = ('beit_base_patch16_224', 'vit_relpos_base_patch16_clsgap_224')
 TABLE_ARGS = {'vit_relpos_base_patch16_clsgap_224': dict(rel_pos_type='bias')}
-
-
-def randomise(model: torch.nn.Module) -> torch.nn.Module:
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
 
 
 def make_timm(name: str, **changes) -> torch.nn.Module:

@@ -8,7 +8,7 @@ differs, be it a misspelt key or a width that does not fit, makes another shape,
 import functools
 import json
 
-from mae_transfer.backbones.plain_vit import resolve_arch
+from mae_transfer.backbones.arch import resolve_arch
 from tests.configs_suite.reading import FULL, load
 from tests.configs_suite.tiny_models import shrink
 

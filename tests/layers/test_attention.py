@@ -7,13 +7,7 @@ from mae_transfer.layers.block import Block
 from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos, resize_rel_pos_table
 from tests.references.attention import naive_relative_attention, naive_window_attention
 from tests.references.rel_pos_table import naive_table_attention
-
-
-def randomise(module: torch.nn.Module) -> torch.nn.Module:
-    """Give every parameter, zeros included, a value that matters."""
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return module
+from tests.support.weights import randomise
 
 
 def test_attention__equals_timm():

@@ -1,4 +1,4 @@
-"""What demo.py, demo_cae.py and study.py share: pre-train, transfer, evaluate, compare.
+"""Runs the steps of a plan and shows how far they are: pre-train, fine-tune, evaluate.
 
 Each step is a run of train.py or test.py, as a user would start it. A finished step leaves
 ``done.json`` beside its logs and is not run again; an interrupted one goes on from its last
@@ -13,68 +13,47 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from mae_transfer.run.places import ROOT
+from mae_transfer.checkpoints.files.work_dir import last_checkpoint
+from mae_transfer.compat.atomic_write import write_atomically
+from mae_transfer.demo.plans import Plan
+from mae_transfer.run.places import ROOT, find_file
 
 TOOLS = ROOT / 'tools'
 TASK_METRICS = {'detection': ('box_AP', 'mask_AP'), 'segmentation': ('mIoU',)}
 PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where fine-tuning starts from.
-
-    Attributes:
-        task_configs: Task -> config of its fine-tuning.
-        pretrain_config: Config of the pre-training; None = random weights.
-        folder: Work dir of the pre-training, below that of the seed.
-        tokenizer_config: Config of the tokenizer whose tokens are the targets, if any.
-    """
-
-    task_configs: dict[str, str]
-    pretrain_config: str | None = None
-    folder: str = 'pretrain'
-    tokenizer_config: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is run, and where.
-
-    Attributes:
-        root: Work dir of everything.
-        starts: Name of an initialisation -> what it is. Pre-trainings run first, and fine-tunings
-            in this order.
-        seeds: One pre-training and one run per task and start each.
-        jobs: Runs at a time. They share the cores: small models gain little from more threads, and
-            two runs of one thread are faster than one after the other with two.
-        pictures: Predictions drawn per run.
-    """
-
-    root: Path
-    starts: dict[str, Start]
-    seeds: Sequence[int]
-    jobs: int = 2
-    pictures: int = 16
+# Says to a config that is meant for pre-trained weights that it gets none on purpose.
+RANDOM_WEIGHTS = 'model.backbone.init_cfg=None'
 
 
 def iterations_of(config: str) -> int:
     """Length of a run, as the config states it."""
-    return Config.fromfile(ROOT / config, import_custom_modules=False).train_cfg.max_iters
+    return Config.fromfile(
+        find_file(config, 'CONFIG'), import_custom_modules=False
+    ).train_cfg.max_iters
 
 
-def _last_checkpoint(folder: Path) -> str:
-    return (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
+def pretrain_folder(plan: Plan, init: str, seed: int) -> Path:
+    """Work dir of a pre-training."""
+    return plan.root / f'seed-{seed}' / plan.starts[init].folder
 
 
-class Journey:
+def tokenizer_folder(plan: Plan, seed: int) -> Path:
+    """Work dir of a tokenizer; it holds metrics.json."""
+    return plan.root / f'seed-{seed}' / 'tokenizer'
+
+
+def task_folder(plan: Plan, task: str, init: str, seed: int) -> Path:
+    """Work dir of a fine-tuning; it holds metrics.json and predictions."""
+    return plan.root / f'seed-{seed}' / f'{task}-{init.lower()}'
+
+
+class StepRunner:
     """Runs a plan and shows how far it is."""
 
     def __init__(self, plan: Plan) -> None:
@@ -118,9 +97,15 @@ class Journey:
         return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
     def pretrain(self, init: str, seed: int) -> Path:
-        """Pre-train with one seed, the tokenizer first, and return the work dir."""
+        """Pre-train with one seed, the tokenizer first, and return the work dir.
+
+        Raises:
+            ValueError: ``init`` has no pre-training.
+        """
         start, options = self.plan.starts[init], []
-        folder = self.plan.root / f'seed-{seed}' / start.folder
+        if start.pretrain_config is None:
+            raise ValueError(f'init={init!r} starts from random weights: nothing to pre-train')
+        folder = pretrain_folder(self.plan, init, seed)
         if start.tokenizer_config:
             tokenizer = self.train_tokenizer(start.tokenizer_config, seed)
             options = [f'model.target_generator.checkpoint={tokenizer}']
@@ -130,7 +115,7 @@ class Journey:
 
     def train_tokenizer(self, config: str, seed: int) -> Path:
         """Train and evaluate a tokenizer; return the work dir, which holds metrics.json."""
-        folder, label = self.plan.root / f'seed-{seed}' / 'tokenizer', f'tokenizer, seed {seed}'
+        folder, label = tokenizer_folder(self.plan, seed), f'tokenizer, seed {seed}'
         self._train(label, folder, config, seed)
         self._evaluate(f'{label}, evaluation', folder, config)
         return folder
@@ -138,10 +123,11 @@ class Journey:
     def transfer(self, task: str, init: str, seed: int, pretrained: 'Future[Path] | None') -> dict:
         """Fine-tune and evaluate one task from one start; return its record."""
         config = self.plan.starts[init].task_configs[task]
-        folder = self.plan.root / f'seed-{seed}' / f'{task}-{init.lower()}'
+        folder = task_folder(self.plan, task, init, seed)
         weights = ['--pretrained', str(pretrained.result())] if pretrained else []
+        options = [] if pretrained else [RANDOM_WEIGHTS]
         label = f'{task}, {init} weights, seed {seed}'
-        seconds = self._train(label, folder, config, seed, weights)
+        seconds = self._train(label, folder, config, seed, weights, options)
         pictures = ['--show-dir', str(folder / 'predictions')]
         pictures += ['--show-num', str(self.plan.pictures)]
         metrics = self._evaluate(f'{label}, evaluation', folder, config, pictures)
@@ -153,7 +139,7 @@ class Journey:
             iterations=iterations_of(config),
             seconds=seconds,
             config=config,
-            checkpoint=_last_checkpoint(folder),
+            checkpoint=str(last_checkpoint(folder)),
         )
 
     def _train(
@@ -178,7 +164,7 @@ class Journey:
         """Run test.py, once; return metrics under the papers' names, in percent."""
         out = folder / 'metrics.json'
         command = [
-            *('test.py', config, _last_checkpoint(folder), '--work-dir', str(folder / 'test')),
+            *('test.py', config, str(last_checkpoint(folder)), '--work-dir', str(folder / 'test')),
             *('--out', str(out), *pictures),
         ]
         self._step(label, command, folder / 'evaluation')
@@ -191,16 +177,16 @@ class Journey:
             ValueError: The folder belongs to another command.
         """
         done, begun = folder / 'done.json', folder / 'command.json'
-        if begun.is_file() and json.loads(begun.read_text(encoding='utf-8')) != command:
+        if begun.is_file() and not _same(json.loads(begun.read_text(encoding='utf-8')), command):
             raise ValueError(
-                f'{folder} holds a step of another plan: remove {folder.parent}, or choose another '
-                '--work-dir'
+                f'{folder} holds a step of another comparison: remove {folder.parent}, or choose '
+                'another --work-dir'
             )
         if done.is_file():
             self.progress.console.print(f'{label}: done before')
             return json.loads(done.read_text(encoding='utf-8'))
         folder.mkdir(parents=True, exist_ok=True)
-        begun.write_text(json.dumps(command) + '\n', encoding='utf-8')
+        write_atomically(begun, json.dumps(command) + '\n')
         bar = self.progress.add_task(label, total=None)
         start = time.monotonic()
         output = self._call(command, folder / 'output.log', bar)
@@ -211,12 +197,12 @@ class Journey:
                 f'{folder / "output.log"}\n' + '\n'.join(tail)
             )
         step = dict(seconds=round(time.monotonic() - start, 1))
-        done.write_text(json.dumps(step, indent=2) + '\n', encoding='utf-8')
+        write_atomically(done, json.dumps(step, indent=2) + '\n')
         self.progress.remove_task(bar)
         self.progress.console.print(f'{label}: {step["seconds"]:.0f} s')
         return step
 
-    def _call(self, command: list[str], log: Path, bar: int) -> subprocess.Popen:
+    def _call(self, command: list[str], log: Path, bar: TaskID) -> subprocess.Popen:
         """Run a tool in its own process, its output to a file and its progress to the bar."""
         threads = max(1, (os.cpu_count() or 1) // self.plan.jobs)
         process = subprocess.Popen(
@@ -226,6 +212,7 @@ class Journey:
             text=True,
             env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
         )
+        assert process.stdout is not None, 'it is a pipe'
         with process, log.open('a', buffering=1, encoding='utf-8') as file:
             for line in process.stdout:
                 file.write(line)
@@ -233,3 +220,10 @@ class Journey:
                 if found:
                     self.progress.update(bar, completed=int(found[1]), total=int(found[2]))
         return process
+
+
+def _same(former: list[str], command: list[str]) -> bool:
+    """Whether two commands do the same; older work dirs do not say that weights are random."""
+    return [word for word in former if word != RANDOM_WEIGHTS] == [
+        word for word in command if word != RANDOM_WEIGHTS
+    ]

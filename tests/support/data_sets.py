@@ -1,67 +1,15 @@
-"""Small data sets on disk and a way to start the tools, for the tests of the tools."""
+"""Fixtures: small data sets on disk, and the options that name them to a config."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-REPO = Path(__file__).resolve().parents[2]
-TOOLS = REPO / 'tools'
-CONFIGS = REPO / 'tests' / 'configs'
-
-
-def load_tool(name: str):
-    """Import tools/NAME.py under a name that shadows nothing."""
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run_main(monkeypatch, capsys, tmp_path):
-    """Run a tool in this process, in an empty folder; returns (exit code, stdout, stderr)."""
-
-    def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-        code = 0
-        try:
-            load_tool(name).main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-def start(*command: str, cwd: Path) -> subprocess.Popen:
-    """Start a tool as a user would, with one thread a process."""
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
-    for name in ('PORT', 'MASTER_PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
-        environment.pop(name, None)
-    return subprocess.Popen(
-        list(map(str, command)), cwd=cwd, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen) -> str:
-    """Wait for a tool and return what it printed; it must have succeeded."""
-    output, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, output[-4000:]
-    return output
-
 
 @pytest.fixture(scope='session')
-def coco_folder(tmp_path_factory) -> Path:
+def coco_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four training and three test pictures of 72x96 with one rectangle each, two classes."""
     root = tmp_path_factory.mktemp('coco')
     rng = np.random.default_rng(0)
@@ -86,7 +34,8 @@ def coco_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def coco_options(coco_folder) -> list[str]:
+def coco_options(coco_folder: Path) -> list[str]:
+    """What makes a config read ``coco_folder``."""
     return [
         f'data.root={coco_folder}', 'data.train_ann=train.json', 'data.train_img=train',
         'data.val_ann=val.json', 'data.val_img=val',
@@ -94,7 +43,7 @@ def coco_options(coco_folder) -> list[str]:
 
 
 @pytest.fixture(scope='session')
-def mask_folder(tmp_path_factory) -> Path:
+def mask_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four training and two test pictures of 48x64 with masks of the values 0, 1, 2, 5."""
     root = tmp_path_factory.mktemp('masks')
     rng = np.random.default_rng(0)
@@ -113,5 +62,6 @@ def mask_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def mask_options(mask_folder) -> list[str]:
+def mask_options(mask_folder: Path) -> list[str]:
+    """What makes a config read ``mask_folder``."""
     return [f'data.root={mask_folder}', 'data.classes=classes.txt', 'data.ignore_labels=0']
