@@ -4,7 +4,7 @@ import pytest
 
 from mae_transfer.closest import closest
 
-KNOWN = {'rate': 'optim', 'ratio': 'masking', 'grid': 'layers'}
+KNOWN = {'rate': 'optim', 'ratio': 'masking', 'window': 'layers'}
 
 
 @pytest.mark.parametrize(

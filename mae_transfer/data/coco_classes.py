@@ -198,6 +198,7 @@ def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str
             )
         x, y, w, h = ann['bbox']
         width, height = sizes[ann['image_id']]
+        # One pixel is let pass: some tools count pixels from 1.
         if x < -1 or y < -1 or x + w > width + 1 or y + h > height + 1:
             strays.append(ann)
             # Corners taken for sizes: x2 > x and y2 > y, and both still lie in the image.

@@ -161,6 +161,7 @@ def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:
     else:
         map_labels['num_classes'] = len(names)
     for _, dataset in iter_datasets(cfg):
+        # Other types have classes of their own, and some shift their labels.
         dataset['type'] = 'BaseSegDataset'
         dataset['reduce_zero_label'] = False
         dataset['metainfo'] = {'classes': tuple(names)}
@@ -189,6 +190,7 @@ def _with_map_labels(steps: list, map_labels: dict) -> list:
 
 def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
     """A folder of pictures: unlabelled for a self-supervised config, else one folder per class."""
+    # A head that states num_classes needs labels; a copy is asked, since asking sets the number.
     labelled = bool(set_num_classes({'model': {'head': dict(cfg['model'].get('head') or {})}}, 1))
     classes: dict[str, list[str]] = {}
     for stage in ('train', 'val', 'test'):
@@ -196,6 +198,7 @@ def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[
             _write(key, dataset, 'data_root', block.get('root'), given)
             _write(key, dataset, 'data_prefix', _stage_value(block, stage, 'img'), given)
             if base_type(dataset) != 'SmallImages':  # which reads folders as well
+                # These belong to the former type, such as ImageNet.
                 for name in ('split', 'ann_file', 'metainfo'):
                     dataset.pop(name, None)
                 dataset['type'] = 'CustomDataset'

@@ -74,7 +74,8 @@ def label_table(
         values = [value for value in range(IGNORE) if value not in ignored]
         if not 1 <= num_classes <= len(values):
             raise ValueError(
-                f'num_classes={num_classes}: 8-bit masks hold 1 to {len(values)} classes here'
+                f'num_classes={num_classes}: must be in [1, {len(values)}], the values of an 8-bit '
+                'mask that are not ignored'
             )
         pairs = {value: label for label, value in enumerate(values[:num_classes])}
     elif label_map is not None and num_classes is None:
@@ -91,7 +92,7 @@ def label_table(
     wrong = [v for v in [*pairs, *pairs.values(), *ignored] if not 0 <= v <= IGNORE]
     if wrong:
         raise ValueError(f'label map: {wrong} are outside 0..255, the values of an 8-bit mask')
-    table = np.full(256, UNMAPPED, np.int16)
+    table = np.full(256, UNMAPPED, np.int16)  # 8 bits would not hold -1
     table[list(pairs)] = list(pairs.values())
     table[list(ignored)] = IGNORE
     return table

@@ -102,6 +102,7 @@ def list_masks(key: str, dataset: MutableMapping) -> list[str]:
 def count_values(masks: tuple[str, ...], table: np.ndarray) -> np.ndarray:
     """Count the pixels of each value in evenly spaced masks, (256,), int64, and check the masks."""
     counts = np.zeros(256, np.int64)
+    # Evenly spaced, since folders are often sorted by scene.
     for i in np.unique(np.linspace(0, len(masks) - 1, SAMPLED_MASKS).astype(int)):
         with Image.open(masks[i]) as image:
             seg = np.asarray(image)

@@ -138,6 +138,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __call__(self, model: nn.Module):
         """Build the optimizer wrapper for ``model``."""
+        # First of all: the rule '1d' asks for dimensions, and FSDP shows flat shards.
         self._ndims = _ndims_before_sharding(model)
         return super().__call__(model)
 
@@ -231,8 +232,10 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 outside.append(name)
                 continue
             depth, num_depths = _ask_depth(backbones[prefix], name, prefix)
+            # Layers near the image hold general features, which a task should change less.
             layers[name] = (depth, float(rate) ** (num_depths - 1 - depth))
             last_ids.append(num_depths - 1)
+        # Necks and heads learn at the base rate, in one group with what follows the blocks.
         layers.update(dict.fromkeys(outside, (max(last_ids, default=None), 1.0)))
         return layers
 

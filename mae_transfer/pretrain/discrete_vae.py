@@ -122,6 +122,7 @@ class DiscreteVAE(BaseSelfSupervisor):
     def code_logits(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in DALL-E's range, sides multiples of a code's -> (B, K, h, w), float32."""
         patch_grid(images.shape[-2:], self.patch_size)  # raises where codes do not tile the picture
+        # float32 for the softmax over thousands of codes, under autocast, too.
         return self.backbone(standardize(images)).float()
 
     def extract_feat(self, inputs: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mae_transfer.layers.patchify import patch_grid, patchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-5
+EPS = 1e-5  # cells of one colour have no gradient
 
 
 @MODELS.register_module()

@@ -59,6 +59,7 @@ def masked_token_cross_entropy(
             f'{tuple(logits.shape)}: a token loss takes one int64 token for each prediction, from '
             'a target_generator such as TokenTarget'
         )
+    # In float32: the sum over thousands of codes loses digits in half precision.
     errors = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction='none')
     return _mean_over_hidden(errors.view_as(tokens), mask, left_out)
 

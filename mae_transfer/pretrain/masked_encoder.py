@@ -17,7 +17,10 @@ def check_encoder(encoder: PlainViT) -> None:
         raise ValueError(
             'the encoder of a masked autoencoder sees a few visible patches: it needs '
             'window_size=0, rel_pos=False, with_cls_token=True, num_register_tokens=0 and '
-            'final_norm=True'
+            f'final_norm=True, but has window_size={encoder.window_size}, '
+            f'rel_pos={encoder.rel_pos}, with_cls_token={encoder.with_cls_token}, '
+            f'num_register_tokens={encoder.num_register_tokens} and '
+            f'final_norm={encoder.norm is not None}'
         )
 
 

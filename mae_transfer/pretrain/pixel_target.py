@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-6
+EPS = 1e-6  # as in MAE's code: patches of one colour have no variance
 
 
 @MODELS.register_module()

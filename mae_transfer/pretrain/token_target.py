@@ -128,7 +128,9 @@ class TokenTarget(nn.Module):
         images = images.float()
         if self.image_mean is not None and self.image_std is not None:
             images = to_tokenizer_range(images, self.image_mean, self.image_std)
-        if not self._checked_range:  # once: a look at all pixels makes a GPU wait
+        # A wrong range gives tokens that mean nothing, and no error. Once is enough, and to look at
+        # all pixels makes a GPU wait.
+        if not self._checked_range:
             check_tokenizer_range(images)
             self._checked_range = True
         size = self._size_of_view(images)

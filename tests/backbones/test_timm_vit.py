@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
+from timm.models import PretrainedCfg
 
 from mae_transfer.backbones import TimmViT, timm_weights
 from mae_transfer.checkpoints.files.metadata import check_metadata
@@ -415,6 +416,18 @@ def test_timm_vit__name_that_is_none_of_a_vit(name, words):
 def test_timm_vit__wrong_argument(changes, words):
     with pytest.raises(ValueError, match=words):
         make(**changes)
+
+
+def test_find_timm_weights__address_with_a_hash(tmp_path, monkeypatch):
+    """An address of timm may be a pair with the hash of the file."""
+    cfg = PretrainedCfg(url=('https://example.org/vit.pth', 'abc'))
+    monkeypatch.setattr('mae_transfer.backbones.timm_weights.get_pretrained_cfg', lambda _: cfg)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'checkpoints/vit.pth').touch()
+    assert (
+        timm_weights.find_timm_weights('vit_tiny_patch16_224') == tmp_path / 'checkpoints/vit.pth'
+    )
 
 
 def test_timm_vit__final_norm_that_is_not_there():
