@@ -96,13 +96,13 @@ $(VENV)/.installed-demo: $(VENV)/.created setup.py requirements/runtime.txt $(CO
 	@$(PIP_INSTALL) --editable . | { $(SHORTEN); }
 	@touch $@
 
-$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt $(CONSTRAINTS)
+$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
 	@echo 'Installing what the tests need into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
 	@touch $@
 
 # mypy reads the types of what is installed for running.
-$(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt $(CONSTRAINTS)
+$(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt
 	@echo 'Installing what checks the code into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/lint.txt | { $(SHORTEN); }
 	@touch $@

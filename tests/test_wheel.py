@@ -1,6 +1,7 @@
 """The wheel, built from a copy, installed elsewhere, used without the checkout."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -131,5 +132,11 @@ def test_wheel__trains_and_inspects_without_the_checkout(run, installed, tmp_pat
     assert '6 blocks, width 128' in table
     assert 'upernet_vit-demo-p8_mae-pre_1xb8-600i_scenes-64x64.py' in table
 
-    config = run('print-config', f'mae_transfer::{MAE}')
-    assert "type='MaskedAutoencoder'" in config
+
+def test_wheel__finds_its_configs_from_anywhere(installed, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    places = runpy.run_path(str(installed / 'mae_transfer' / 'run' / 'places.py'))
+    shipped = installed / 'mae_transfer' / '.mim' / 'configs'
+    assert not places['IN_CHECKOUT']
+    for name in (f'configs/{MAE}', f'mae_transfer::{MAE}'):
+        assert places['find_file'](name, 'CONFIG') == str(shipped / MAE)

@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def fit(args: argparse.Namespace) -> None:
-    """Read images, fit, write the file and tell what it holds."""
+    """Read images, fit the components, write the file, and print what it holds."""
     cfg = read_config(args.config, args.cfg_options)
     target = ConfigDict((cfg.get('model') or {}).get('target_generator') or {})
     if target.get('type') != 'PCATarget':

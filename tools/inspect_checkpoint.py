@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help='what the file does not tell: num_heads=6 pos_grid=14,14',
+        help='what the file does not state: num_heads=6 pos_grid=14,14',
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
     return parser.parse_args()

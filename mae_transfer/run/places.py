@@ -9,11 +9,6 @@ IN_CHECKOUT = ROOT == PACKAGE.parent
 CONFIG_PREFIX = 'mae_transfer::'
 
 
-def workplace() -> Path:
-    """Folder of data/ and work_dirs/ where nothing else is given: the checkout, if there is one."""
-    return ROOT if IN_CHECKOUT else Path.cwd()
-
-
 def find_file(path: str, what: str) -> str:
     """Find a file that is given relative to the current folder or to the checkout.
 

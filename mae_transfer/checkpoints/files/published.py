@@ -38,7 +38,7 @@ class Weights:
         holds: Method, encoder, length of the training, parts.
         page: Where the publisher describes them; '' where nobody has published such weights.
         url: The file itself; '' where it has to be fetched by hand from ``page``.
-        licence: Of the weights, as the publisher states it.
+        licence: Of the weights, as far as it was read in a text of the publisher.
         hash: 'md5:' or 'sha256:' and the first digits, as far as published; '' if not.
     """
 
@@ -47,7 +47,7 @@ class Weights:
     holds: str
     page: str
     url: str = ''
-    licence: str = 'not stated'
+    licence: str = 'see its page'
     hash: str = ''
 
 
@@ -157,7 +157,6 @@ PUBLISHED = (
         'mocov3_vit-large-p16_64xb64-amp-coslr-300e_in1k/'
         'mocov3_vit-large-p16_64xb64-amp-coslr-300e_in1k-224_20220829-9b88a442.pth',
         'Apache-2.0',
-        'sha256:9b88a442',
     ),
 )
 
