@@ -34,9 +34,9 @@ SHORTEN := while IFS= read -r line; do case "$$line" in \
 	esac; done
 
 help:
-	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 20 minutes)'
+	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 15 minutes)'
 	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
-	@echo 'make study    the same with longer pre-training and three seeds (up to three hours)'
+	@echo 'make study    the same for MAE, pre-trained for longer, with three seeds (about an hour)'
 	@echo 'make test     all tests, slow ones included; ARGS=... goes to pytest'
 	@echo 'make lint     ruff, codespell and mypy'
 	@echo 'make doctor   what is installed here, and whether it works'
@@ -46,10 +46,10 @@ demo: $(VENV)/.installed-demo
 	$(RUN) tools/demo.py $(ARGS)
 
 demo-cae: $(VENV)/.installed-demo
-	$(RUN) tools/demo_cae.py $(ARGS)
+	$(RUN) tools/demo.py --method cae $(ARGS)
 
 study: $(VENV)/.installed-demo
-	$(RUN) tools/study.py $(ARGS)
+	$(RUN) tools/demo.py --method mae-long --seeds 3 $(ARGS)
 
 test: $(VENV)/.installed-tests
 	$(RUN) -m pytest --runslow --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile \
@@ -96,13 +96,13 @@ $(VENV)/.installed-demo: $(VENV)/.created setup.py requirements/runtime.txt $(CO
 	@$(PIP_INSTALL) --editable . | { $(SHORTEN); }
 	@touch $@
 
-$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
+$(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt $(CONSTRAINTS)
 	@echo 'Installing what the tests need into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
 	@touch $@
 
 # mypy reads the types of what is installed for running.
-$(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt
+$(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt $(CONSTRAINTS)
 	@echo 'Installing what checks the code into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/lint.txt | { $(SHORTEN); }
 	@touch $@

@@ -19,6 +19,7 @@ DOORS = {
     'checkpoints': GROUND | {'backbones'},
     'hooks': GROUND | {'backbones', 'checkpoints', 'data', 'necks', 'optim', 'pretrain'},
 }
+DOORS['__main__'] = set()  # calls mae_transfer_command, which is outside the package
 DOORS['run'] = DOORS['hooks'] | {'hooks'}
 DOORS['demo'] = DOORS['run'] | {'run'}
 # The package's own __init__.py opens these rooms, which need MMEngine alone.

@@ -5,7 +5,8 @@ Registered as 'ChannelLN': MMPretrain's own 'LN2d' is not seen by MMDetection, a
 
 import warnings
 
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
+from timm.layers import LayerNorm2d
+
 from mae_transfer.registry import MODELS
 
 MMCV_DEFAULT_EPS = 1e-5

@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.references import checkpoint_files as sources
@@ -406,7 +405,7 @@ def test_own__pretraining_run(tmp_path):
     for parameter in model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.2)
-    meta = {'mae_transfer': encoder_metadata(model.backbone)}
+    meta = {'mae_transfer': model.backbone.metadata()}
     torch.save({'meta': meta, 'state_dict': model.state_dict()}, tmp_path / 'epoch_1.pth')
     vit = make_vit(img_size=SIZE, seed=1)
     account = load_pretrained(vit, tmp_path)

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.fit.account import LoadAccount
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
@@ -50,7 +49,7 @@ def changed(**by_name):
 
 
 def own(**metadata):
-    return saved(lambda: own_checkpoint(tensors(), encoder_metadata(make_vit()) | metadata))
+    return saved(lambda: own_checkpoint(tensors(), make_vit().metadata() | metadata))
 
 
 def cut(write):
@@ -315,7 +314,7 @@ SPOILT = {
         saved(
             lambda: own_checkpoint(
                 tensors() | {'pos_embed': sincos_pos_embed(32, (4, 4), 'xy')},
-                encoder_metadata(make_vit()) | dict(pos_order='yx'),
+                make_vit().metadata() | dict(pos_order='yx'),
             )
         ),
         {},

@@ -3,7 +3,6 @@ import torch
 from mmengine.registry import MODELS
 
 from mae_transfer.backbones import TimmViT
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from tests.references.checkpoint_files import make_vit
@@ -26,7 +25,7 @@ def test_encoder_metadata_hook__a_real_run_can_be_transferred(tmp_path):
     vit = make_vit(img_size=(16, 64))  # 2x8 positions: only the metadata tells them from 4x4
     make_runner(tmp_path, MeanModel(vit)).train()
     saved = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
-    assert saved['meta']['mae_transfer'] == encoder_metadata(vit)
+    assert saved['meta']['mae_transfer'] == vit.metadata()
     assert 'message_hub' in saved
 
     account = load_pretrained(make_vit(seed=1, img_size=(32, 64)), tmp_path)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.hooks.load_account import FILE_NAME
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 from tests.support.runners import MeanModel, short_runner
@@ -108,7 +107,7 @@ def test_load_account__encoder_file_as_load_from(tmp_path):
 def test_load_account__heads_of_the_metadata(tmp_path):
     """12 heads in a model of 6: shapes agree, the function does not."""
     source = model_of(make_vit())
-    path = save_model(tmp_path / 'x.pth', source, encoder_metadata(source.backbone))
+    path = save_model(tmp_path / 'x.pth', source, source.backbone.metadata())
     arch = dict(embed_dims=32, num_layers=2, num_heads=8)
     runner = make_runner(tmp_path, model_of(make_vit(seed=1, arch=arch)), load_from=path)
     with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in the encoder'):

@@ -202,8 +202,8 @@ def test_cae__losses_and_gradients_equal_mmpretrain(hidden):
 def test_latent_target__is_the_encoder_on_the_hidden_patches_without_its_class_token():
     model = randomise(build()).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1, 7], [0, 15, 2]])
-    found = model.latent_target(images, ids_mask)
-    expected = encode_visible(model.backbone, images, ids_mask)[:, 1:]
+    found = model.latent_target(images, ids_mask, GRID)
+    expected = encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:]
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad
 
@@ -211,18 +211,18 @@ def test_latent_target__is_the_encoder_on_the_hidden_patches_without_its_class_t
 def test_latent_target__sees_hidden_patches_alone():
     model = randomise(build()).eval()
     images, ids_mask = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[0, 5]])
-    before = model.latent_target(images, ids_mask)
+    before = model.latent_target(images, ids_mask, GRID)
     images[..., P : 2 * P, 2 * P :] += 1  # patches 6 and 7
-    torch.testing.assert_close(model.latent_target(images, ids_mask), before)
+    torch.testing.assert_close(model.latent_target(images, ids_mask, GRID), before)
     images[..., P : 2 * P, P : 2 * P] += 1  # patch 5
-    assert not torch.allclose(model.latent_target(images, ids_mask), before)
+    assert not torch.allclose(model.latent_target(images, ids_mask, GRID), before)
 
 
 def test_latent_target__passes_the_projection():
     model = randomise(build(neck_dims=16)).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1], [0, 2]])
-    expected = model.neck.projection(encode_visible(model.backbone, images, ids_mask)[:, 1:])
-    torch.testing.assert_close(model.latent_target(images, ids_mask), expected)
+    expected = model.neck.projection(encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:])
+    torch.testing.assert_close(model.latent_target(images, ids_mask, GRID), expected)
     assert expected.shape == (2, 2, 16)
 
 
@@ -231,21 +231,23 @@ def test_latent_target__follows_the_encoder_without_lag():
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     views, ids_mask = two_views(2), torch.tensor([[3, 1], [0, 2]])
     sum(model.loss(views).values()).backward()
-    before = model.latent_target(views[0], ids_mask)
+    before = model.latent_target(views[0], ids_mask, GRID)
     optimizer.step()
-    after = model.latent_target(views[0], ids_mask)
+    after = model.latent_target(views[0], ids_mask, GRID)
     assert not torch.allclose(before, after)
-    torch.testing.assert_close(after, encode_visible(model.backbone, views[0], ids_mask)[:, 1:])
+    torch.testing.assert_close(
+        after, encode_visible(model.backbone, views[0], ids_mask, GRID)[:, 1:]
+    )
 
 
 def test_latent_target__draws_drop_path_anew_in_training_only():
     model = randomise(build(drop_path_rate=0.5)).eval()
     images, ids_mask = torch.randn(8, 3, SIDE, SIDE), torch.arange(4).expand(8, 4)
     torch.testing.assert_close(
-        model.latent_target(images, ids_mask), model.latent_target(images, ids_mask)
+        model.latent_target(images, ids_mask, GRID), model.latent_target(images, ids_mask, GRID)
     )
     model.train()
-    first, second = (model.latent_target(images, ids_mask) for _ in range(2))
+    first, second = (model.latent_target(images, ids_mask, GRID) for _ in range(2))
     assert not torch.allclose(first, second)
 
 
@@ -273,8 +275,8 @@ def test_gradient__of_the_alignment_equals_that_to_a_constant():
     found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    constant = model.latent_target(views[0], ids_mask).clone()
-    latent, _ = model.predict_hidden(views[0], ids_keep, ids_mask)
+    constant = model.latent_target(views[0], ids_mask, GRID).clone()
+    latent, _ = model.predict_hidden(views[0], ids_keep, ids_mask, GRID)
     (2 * (latent - constant).square().mean()).backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
@@ -320,13 +322,13 @@ def test_gradient__recomputed_blocks_change_nothing():
 
 def test_cae__hides_98_of_196_in_blocks_by_default():
     model = build(img_size=(14 * P, 14 * P))
-    model.masking.blocks['min_block'] = 16
+    model.masking.min_block = 16
     ids_keep, ids_mask, _ = model.masking(50, (14, 14))
     assert ids_mask.shape == ids_keep.shape == (50, 98)
     with_default = ContextAutoencoder(
         backbone=model.backbone, neck=model.neck, head=model.head, target_generator=FakeTokens()
     )
-    assert with_default.masking.blocks == model.masking.blocks
+    assert vars(with_default.masking) == vars(model.masking)
     assert with_default.masking.mask_ratio == 0.5
 
 
@@ -350,9 +352,9 @@ def test_loss__prediction_depends_on_visible_pixels_alone():
     model = randomise(build()).eval()
     images, mask = torch.randn(2, 3, SIDE, SIDE), some_mask(2)
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    before = model.predict_hidden(images, ids_keep, ids_mask)
+    before = model.predict_hidden(images, ids_keep, ids_mask, GRID)
     changed = torch.where(hidden_pixels(mask), 7.0, images)
-    after = model.predict_hidden(changed, ids_keep, ids_mask)
+    after = model.predict_hidden(changed, ids_keep, ids_mask, GRID)
     torch.testing.assert_close(after, before)
 
 
@@ -374,7 +376,7 @@ def test_pixels__as_target_with_one_view(norm_pix):
     mask = block_mask(2, (2, 4), 3, min_block=1)
     loss = model.loss(images, mask=mask)['loss_reconstruction']
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    _, pred = model.predict_hidden(images, ids_keep, ids_mask)
+    _, pred = model.predict_hidden(images, ids_keep, ids_mask, (2, 4))
     total = 0.0
     for image in range(2):
         for place, patch in enumerate(ids_mask[image].tolist()):

@@ -62,7 +62,7 @@ def build() -> ContextAutoencoder:
 def feature_variance(model: ContextAutoencoder, images: torch.Tensor) -> float:
     """Variance of the latents of one place over pictures, as a share of their mean square."""
     every = torch.arange(GRID[0] * GRID[1]).expand(len(images), -1)
-    latents = model.latent_target(images, every)  # (B, L, C)
+    latents = model.latent_target(images, every, GRID)  # (B, L, C)
     return (latents.var(0).mean() / latents.square().mean()).item()
 
 

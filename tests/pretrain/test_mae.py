@@ -214,15 +214,15 @@ def test_encode_visible__equals_a_plain_forward_when_nothing_is_hidden():
     images = torch.randn(2, 3, 32, 48)
     ids_keep = torch.arange(24).expand(2, -1)
     torch.testing.assert_close(
-        encode_visible(model.backbone, images, ids_keep), model.backbone(images)[0]
+        encode_visible(model.backbone, images, ids_keep, (4, 6)), model.backbone(images)[0]
     )
 
 
 def test_encode_visible__order_of_tokens_does_not_matter():
     model = randomise(build(img_size=(32, 48)), std=0.1).eval()
     images = torch.randn(1, 3, 32, 48)
-    forth = encode_visible(model.backbone, images, torch.tensor([[3, 8, 20]]))
-    back = encode_visible(model.backbone, images, torch.tensor([[20, 3, 8]]))
+    forth = encode_visible(model.backbone, images, torch.tensor([[3, 8, 20]]), (4, 6))
+    back = encode_visible(model.backbone, images, torch.tensor([[20, 3, 8]]), (4, 6))
     torch.testing.assert_close(back, forth[:, [0, 3, 1, 2]])
 
 
