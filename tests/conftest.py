@@ -1,5 +1,6 @@
 """What all tests share: the option --runslow, the order of files, fixtures, one seed per test."""
 
+import gc
 import os
 import random
 from collections import Counter
@@ -44,6 +45,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not torch.cuda.is_available():
             for item in gpu:
                 item.add_marker(pytest.mark.skip(reason='no CUDA device'))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the imported frameworks: MMEngine calls it for each data set."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope='module')
