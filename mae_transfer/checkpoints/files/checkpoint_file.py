@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mae_transfer.backbones.timm_weights import TIMM, find_timm_weights
 from mae_transfer.checkpoints.files import hugging_face
 from mae_transfer.checkpoints.files.metadata import check_metadata
+from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, Placeholder, read_content
 
 CONTAINERS = ('state_dict', 'model', 'module', 'model_ema', 'teacher')  # in the order of trial
@@ -97,16 +98,9 @@ def find_checkpoint(checkpoint: str | os.PathLike) -> Path:
 
 
 def _latest_in(folder: Path) -> Path:
-    """Follow ``last_checkpoint``, also when the work dir was moved; else take the newest file."""
-    pointer = folder / 'last_checkpoint'
-    if pointer.is_file():
-        name = pointer.read_text(encoding='utf-8', errors='replace').strip().replace('\\', '/')
-        path = folder / name.rsplit('/', 1)[-1]
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{pointer} names {name!r}, but {path} is not there: give the checkpoint itself'
-            )
-        return path
+    """Follow ``last_checkpoint`` of a run; else take the library's weights or the newest file."""
+    if (folder / POINTER).is_file():
+        return last_checkpoint(folder)
     weights = hugging_face.find_weights(folder)
     if weights is not None:
         return weights
@@ -114,7 +108,7 @@ def _latest_in(folder: Path) -> Path:
     if not files:
         raise FileNotFoundError(
             f'checkpoint={str(folder)!r} is a directory without checkpoint: it holds neither '
-            f'last_checkpoint nor a file ending in {", ".join(SUFFIXES)}'
+            f'{POINTER} nor a file ending in {", ".join(SUFFIXES)}'
         )
     return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
