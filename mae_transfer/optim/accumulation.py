@@ -70,6 +70,8 @@ class _StepsFromParts:
     def __init__(self, runner, dataloader: dict, *args, **kwargs) -> None:
         self.accumulative_counts = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
         super().__init__(runner, whole_step(dataloader, self.accumulative_counts), *args, **kwargs)
+        # MMEngine's scaling of the learning rate looks here for the batch: that of a whole step.
+        runner._train_dataloader = self.dataloader
         # The loop accumulates, so the wrapper, which is built after it, is not to count as well.
         runner.optim_wrapper = {**runner.optim_wrapper, 'accumulative_counts': 1}
 
