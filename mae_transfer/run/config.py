@@ -3,6 +3,7 @@
 import copy
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from mmengine.config import Config
 
@@ -12,7 +13,7 @@ from mae_transfer.run.options import check_option
 from mae_transfer.run.places import find_file
 from mae_transfer.run.processes import say
 
-ConfigLike = str | os.PathLike | Config
+ConfigLike: TypeAlias = str | os.PathLike | Config
 
 
 def read_config(config: ConfigLike, options: dict) -> Config:

@@ -366,12 +366,13 @@ class _Schedule:
                 scheduler[name] = [self._moved(time) for time in old]
                 self._tell(name, _words(old), _words(scheduler[name]))
         for name in DURATIONS:
-            old = scheduler.get(name)
-            if old is not None and old == span and not self._is_given(f'{key}.{name}'):
+            time = scheduler.get(name)
+            given = self._is_given(f'{key}.{name}')
+            if time is not None and time == span and not given:
                 scheduler[name] = _span(scheduler)
-            elif name == 'warmup' and old and (old * self.ratio) % 1:
-                scheduler[name] = float(old * self.ratio)  # may lie between two steps
-                self._tell('warm-up', old, f'{scheduler[name]:g}')
+            elif name == 'warmup' and time and (time * self.ratio) % 1 and not given:
+                scheduler[name] = float(time * self.ratio)  # may lie between two steps
+                self._tell('warm-up', time, f'{scheduler[name]:g}')
             else:
                 self._move(scheduler, key, name, 'warm-up' if name == 'warmup' else name)
         if kind.startswith('Exponential') and not self._is_given(f'{key}.gamma'):
@@ -379,7 +380,7 @@ class _Schedule:
 
     def _move_validation(self) -> None:
         train_cfg = self.cfg.train_cfg
-        if not self.cfg.get('val_cfg'):
+        if self.cfg.get('val_cfg') is None:
             return
         if self.unit == 'max_iters':
             train_cfg.setdefault('val_interval', 1000)  # MMEngine's

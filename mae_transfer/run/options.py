@@ -70,7 +70,7 @@ def _accepts(scope: str | None, node: object, argument: str) -> bool:
     for base in inspect.getmro(cls) if inspect.isclass(cls) else ():
         if '__init__' not in vars(base):
             continue
-        parameters = inspect.signature(base.__init__).parameters
+        parameters = inspect.signature(vars(base)['__init__']).parameters
         if argument in parameters and argument != 'self':
             return True
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

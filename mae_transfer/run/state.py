@@ -36,10 +36,11 @@ def restored_state() -> Iterator[None]:
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
         if not joined:
             stop_processes()
-        gc.collect()  # runner, hooks and loops refer to each other
+        if torch.cuda.is_available():
+            gc.collect()  # runner, hooks and loops refer to each other and hold its memory
 
 
-def _managers() -> list[type]:
+def _managers() -> list[type[ManagerMixin]]:
     """Every class that keeps global instances by name."""
     found, pending = [], [ManagerMixin]
     while pending:

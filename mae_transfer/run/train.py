@@ -122,7 +122,8 @@ def train(
         # What it needs.
         start_processes(cfg, launcher)
         take_work_dir(cfg.work_dir, resume is not None, overwrite)
-        check_data(cfg, ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') else [])])
+        validated = cfg.get('val_cfg') is not None
+        check_data(cfg, ['train_dataloader', *(['val_dataloader'] if validated else [])])
         # How it goes.
         if told := count_steps(cfg):
             say(told)
