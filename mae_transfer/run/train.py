@@ -143,8 +143,8 @@ def train(
         if warning:
             runner.logger.warning(warning)
         runner.train()
-        if warning:
-            runner.logger.warning(warning)
+        if warning:  # MMEngine's logger drops a warning that it has written before
+            runner.logger.warning(warning.replace('this run starts', 'this run started'))
         return Run(Path(cfg.work_dir), paper_metrics(last.metrics))
 
 

@@ -72,23 +72,24 @@ def test_dist__two_jobs_of_two_processes_train_and_evaluate(
         *mask_options,
         cwd=tmp_path,
     )
+    # Both processes go through the trial, clear the work dir and train as long as it says.
+    (tmp_path / 'mae').mkdir()
+    (tmp_path / 'mae' / 'iter_9.pth').touch()
     pretraining = start(
-        TOOLS / 'dist_train.sh',
-        CONFIGS / 'tiny_mae.py',
-        '2',
-        '--work-dir',
-        'mae',
-        '--cfg-options',
-        f'data.root={coco_folder}',
-        'data.train_img=train',
+        *('bash', TOOLS / 'dist_train.sh', CONFIGS / 'tiny_mae.py', '2', '--work-dir', 'mae'),
+        *('--overwrite', '--minutes', '0.0001', '--cfg-options'),
+        *(f'data.root={coco_folder}', 'data.train_img=train'),
         cwd=tmp_path,
     )
     finish(single)
     assert json.loads((tmp_path / 'single.json').read_text())['metrics'] == pytest.approx(
         seg['metrics']
     )
-    assert 'loss' in finish(pretraining)
-    assert (tmp_path / 'mae' / 'iter_2.pth').is_file()
+    printed = finish(pretraining)
+    assert 'loss' in printed
+    assert printed.count('--overwrite: removed iter_9.pth from mae') == 1
+    assert 'length 2 -> 1 iterations' in printed
+    assert [path.name for path in (tmp_path / 'mae').glob('*.pth')] == ['iter_1.pth']
 
 
 SHARDED = (

@@ -1,15 +1,18 @@
-"""tools/train.py: a whole run from another folder, interrupted and resumed."""
+"""tools/train.py and tools/test.py on whole runs: interrupted, resumed, evaluated by work dir."""
 
+import json
+import runpy
 import sys
 
 import pytest
 import torch
 
-from tests.tools.conftest import CONFIGS, TOOLS, finish, start
+from mae_transfer.run.state import restored_state
+from tests.tools.conftest import CONFIGS
 
 
 @pytest.mark.slow
-def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
+def test_train__resume_equals_an_uninterrupted_run(run_main, tmp_path, mask_options):
     """Iteration 2 after `--resume` at 1 gives the weights of two iterations at once."""
     options = [
         *mask_options,
@@ -17,17 +20,20 @@ def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
         'model.decode_head.dropout_ratio=0.0',
         'model.auxiliary_head.dropout_ratio=0.0',
     ]
-    command = [sys.executable, TOOLS / 'train.py', CONFIGS / 'tiny_upernet.py', '--auto-scale-lr']
-    whole = finish(start(*command, '--work-dir', 'whole', '--cfg-options', *options, cwd=tmp_path))
+
+    def train(*arguments: str) -> str:
+        command = ['train', CONFIGS / 'tiny_upernet.py', *arguments, '--cfg-options', *options]
+        code, out, err = run_main(*command)
+        assert code == 0, err
+        return out
+
+    whole = train('--auto-scale-lr', '--work-dir', 'whole')
     assert 'lr 0.0001 (recipe, batch 16) x 2/16 = 1.25e-05' in whole
-    assert 'mIoU' in whole
     # As after an interruption: only the first checkpoint is there, and the work dir has moved.
     (tmp_path / 'moved').mkdir()
     (tmp_path / 'whole' / 'iter_1.pth').rename(tmp_path / 'moved' / 'iter_1.pth')
     (tmp_path / 'moved' / 'last_checkpoint').write_text('whole/iter_1.pth')
-    finish(
-        start(*command, '--work-dir', 'moved', '--resume', '--cfg-options', *options, cwd=tmp_path)
-    )
+    train('--auto-scale-lr', '--work-dir', 'moved', '--resume')
     states = [
         torch.load(tmp_path / folder / 'iter_2.pth', weights_only=False)
         for folder in ('whole', 'moved')
@@ -36,3 +42,60 @@ def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
     first = torch.load(tmp_path / 'moved' / 'iter_1.pth', weights_only=False)['state_dict']
     weight = 'decode_head.conv_seg.weight'
     assert not torch.equal(first[weight], states[0]['state_dict'][weight])
+
+    # Two work dirs are enough to evaluate: of a config that was resumed, and with another config.
+    mIoU = []
+    for arguments in (['moved'], [CONFIGS / 'tiny_upernet.py', 'whole', '--work-dir', 'tested']):
+        code, out, err = run_main(
+            'test', *arguments, '--out', 'metrics.json', '--cfg-options', *mask_options
+        )
+        assert code == 0, err
+        assert f'{"moved" if len(arguments) == 1 else "whole"}/iter_2.pth, the last of' in out
+        mIoU.append(json.loads((tmp_path / 'metrics.json').read_text())['metrics']['mIoU'])
+    assert mIoU[0] == mIoU[1] == pytest.approx(_last_validation(tmp_path / 'moved')['mIoU'])
+    assert (tmp_path / 'moved' / 'test').is_dir()
+
+
+def _scalars(work_dir) -> list[dict]:
+    (path,) = work_dir.glob('2*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _last_validation(work_dir) -> dict:
+    return [line for line in _scalars(work_dir) if 'mIoU' in line][-1]
+
+
+@pytest.mark.slow
+def test_train__counts_steps_as_mmdetections_own_tool(
+    run_main, tmp_path, coco_options, coco_folder, monkeypatch
+):
+    """Two forward passes a step: rates, losses and checkpoints of three steps."""
+    import mmdet
+
+    own = tmp_path / 'own.py'
+    own.write_text(
+        f"_base_ = '{CONFIGS}/tiny_mask_rcnn.py'\n"
+        'optim_wrapper = dict(accumulative_counts=2)\n'
+        "param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=3)]\n"
+        'train_cfg = dict(max_iters=3, val_interval=9)\n'
+        'val_cfg = val_dataloader = val_evaluator = None\n'
+    )
+    data = 'train_dataloader.dataset'
+    options = [f'{data}.data_root={coco_folder}', f'{data}.ann_file=train.json']
+    options.append(f'{data}.data_prefix.img=train')
+    options.append(f'{data}.metainfo.classes=plate,door')
+    options += ['model.roi_head.bbox_head.num_classes=2', 'model.roi_head.mask_head.num_classes=2']
+    code, _, err = run_main('train', own, '--work-dir', 'ours', '--cfg-options', *options)
+    assert code == 0, err
+    tool = f'{mmdet.__path__[0]}/.mim/tools/train.py'
+    monkeypatch.setattr(
+        sys, 'argv', [tool, str(own), '--work-dir', 'theirs', '--cfg-options', *options]
+    )
+    with restored_state():
+        runpy.run_path(tool, run_name='__main__')
+    ours, theirs = _scalars(tmp_path / 'ours'), _scalars(tmp_path / 'theirs')
+    assert len(ours) == len(theirs) == 3
+    for key in ('lr', 'loss', 'iter', 'grad_norm'):
+        assert [line.get(key) for line in ours] == [line.get(key) for line in theirs]
+    names = [{p.name for p in (tmp_path / run).glob('iter_*')} for run in ('ours', 'theirs')]
+    assert names[0] == names[1] == {'iter_1.pth', 'iter_2.pth', 'iter_3.pth'}
