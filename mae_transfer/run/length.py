@@ -80,6 +80,23 @@ def count_epoch(cfg: Config) -> Epoch:
     return Epoch(images, batch, ceil(images / batch) if endless else len(loader))
 
 
+def count_validations(cfg: Config) -> int:
+    """How many validations a training run has, as its config stands; they move with its length."""
+    length = length_of(cfg)
+    if cfg.get('val_cfg') is None or length is None:
+        return 0
+    default = 1000 if length[0] == 'max_iters' else 1  # MMEngine's
+    return ceil(length[1] / cfg.train_cfg.get('val_interval', default))
+
+
+def validate_once(cfg: Config) -> None:
+    """Let a training run validate at its end only."""
+    length = length_of(cfg)
+    if length is not None:
+        cfg.train_cfg.val_interval = length[1]
+        cfg.train_cfg.pop('dynamic_intervals', None)
+
+
 def set_length(
     cfg: Config,
     recipe: tuple[str, int] | None,

@@ -3,7 +3,9 @@
 import copy
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from mmengine.config import Config
@@ -15,7 +17,7 @@ from mmengine.runner import Runner
 from mae_transfer.run.length import INTERVAL_HOOKS
 from mae_transfer.run.state import restored_state
 
-UNTIMED, TIMED = 3, 10
+UNTIMED, TIMED, VALIDATED = 3, 10, 4
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,33 @@ class StepTime:
         step: Seconds of an optimizer step.
         setup: Seconds from the start of the trial to its first step.
         whole: Seconds of the trial.
+        validation: Seconds of a validation, without the metrics at its end; 0 without any.
     """
 
     step: float
     setup: float
     whole: float
+    validation: float = 0.0
 
-    def steps_in(self, minutes: float) -> int:
-        """How many steps, but at least one, end in some minutes from the start of the trial.
+    def left(self, minutes: float) -> float:
+        """Seconds that are left of some minutes for steps and validations.
 
         The run that follows the trial is set up as long as the trial was.
         """
-        left = 60 * minutes - self.whole - self.setup
+        return 60 * minutes - self.whole - self.setup
+
+    def validations_in(self, minutes: float, wanted: int) -> int:
+        """How many validations there is time for: those wanted, or one where they take over half.
+
+        Args:
+            minutes: From the start of the trial to the end of the run.
+            wanted: How many validations the recipe has.
+        """
+        return 1 if wanted and wanted * self.validation > self.left(minutes) / 2 else wanted
+
+    def steps_in(self, minutes: float, validations: int = 0) -> int:
+        """How many steps, but at least one, there is time for besides the validations."""
+        left = self.left(minutes) - validations * self.validation
         return max(1, int(left / self.step))
 
 
@@ -83,10 +100,9 @@ def measure_step(cfg: Config) -> StepTime:
         runner_type = RUNNERS.get(cfg.get('runner_type', 'Runner'))
         runner = runner_type.from_cfg(_trial(cfg, folder))
         runner.register_hook(clock)
-        try:
+        with suppress(_Enough):
             runner.train()
-        except _Enough:
-            pass
+        validation = _validation_time(runner)
         del runner
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -94,19 +110,34 @@ def measure_step(cfg: Config) -> StepTime:
     steps = len(clock.ends) - UNTIMED
     setup = clock.ends[0] - start
     step = (last - first) / steps if steps > 0 else setup
-    found = [StepTime(step, setup, time.perf_counter() - start)]
+    found = [StepTime(step, setup, time.perf_counter() - start, validation)]
     broadcast_object_list(found)
     return found[0]
 
 
+def _validation_time(runner: Runner) -> float:
+    """Seconds that a validation is going to take, from its first batches; 0 without any."""
+    if runner.val_loop is None:
+        return 0.0
+    runner.model.eval()
+    loader, ends = runner.val_loop.dataloader, []
+    with torch.no_grad():
+        for batch in islice(loader, VALIDATED + 1):
+            runner.model.val_step(batch)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            ends.append(time.perf_counter())
+    if len(ends) < 2:
+        return 0.0
+    return len(loader) * (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
 def _trial(cfg: Config, folder: str) -> Config:
-    """The same training, without validation, pictures, checkpoints and weights to load."""
+    """The same training, without pictures, checkpoints and weights to load."""
     trial = copy.deepcopy(cfg)
     trial.work_dir = folder
     trial.log_level = 'ERROR'
-    for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'load_from', 'visualizer'):
-        trial[key] = None
-    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator', 'load_from', 'visualizer'):
         trial[key] = None
     trial.resume = False
     trial.default_hooks = {**(cfg.get('default_hooks') or {}), 'checkpoint': None, 'logger': None}
@@ -116,4 +147,5 @@ def _trial(cfg: Config, folder: str) -> Config:
         trial.model.backbone.init_cfg = None  # the account of the weights belongs to the run
     length = 'max_iters' if 'max_iters' in trial.train_cfg else 'max_epochs'
     trial.train_cfg[length] = max(trial.train_cfg[length], UNTIMED + TIMED)
+    trial.train_cfg.val_begin = trial.train_cfg[length] + 1  # it stops before
     return trial

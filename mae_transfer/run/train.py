@@ -15,7 +15,14 @@ from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import config_name, load_config, merge_options, set_work_dir
 from mae_transfer.run.framework import import_framework
 from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
-from mae_transfer.run.length import UNITS, check_lengths, length_of, set_length
+from mae_transfer.run.length import (
+    UNITS,
+    check_lengths,
+    count_validations,
+    length_of,
+    set_length,
+    validate_once,
+)
 from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.processes import say, start_processes
@@ -80,7 +87,7 @@ def train(
         overwrite: Whether to remove what an earlier run wrote into the work dir.
         iters: Length in iterations (optimizer steps) instead of the recipe's; the schedule follows.
         epochs: Length in epochs.
-        minutes: Length in minutes of training: the first steps are timed in a trial.
+        minutes: Length in minutes: steps and validations are timed in a trial.
         amp: Whether to train in mixed precision.
         auto_scale_lr: Whether to scale the learning rate with the batch size.
         cfg_options: Dotted key -> value, as `--cfg-options`.
@@ -149,16 +156,28 @@ def train(
 
 
 def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) -> int:
-    """Length of a run of some minutes; a run that is resumed keeps the length it was given."""
+    """Length of a run of some minutes; a run that is resumed keeps the length it was given.
+
+    Args:
+        cfg: The config; where there is time for one validation only, it is the last step's.
+        minutes: What was asked for.
+        former: Length of the run that is resumed, if any.
+    """
     if former and former[0] == 'max_iters':
         say(f'--minutes: {former[1]} iterations, as chosen when this run was started')
         return former[1]
     say('--minutes: timing the first steps on a copy of this run')
     trial = measure_step(cfg)
-    length = trial.steps_in(minutes)
+    wanted = count_validations(cfg)
+    validations = trial.validations_in(minutes, wanted)
+    length = trial.steps_in(minutes, validations)
+    told = f', {validations} validations of {trial.validation:.3g} s' if wanted else ''
+    if validations < wanted:
+        validate_once(cfg)
+        told += f' instead of {wanted}, which would take more than half of the time'
     say(
         f'--minutes {minutes:g}: {trial.whole:.0f} s went by, {trial.setup:.0f} s for the start, '
-        f'{length} iterations of {trial.step:.3g} s; validation and checkpoints come on top'
+        f'{length} iterations of {trial.step:.3g} s{told}'
     )
     return length
 

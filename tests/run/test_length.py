@@ -8,9 +8,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
-from mae_transfer.run.length import check_lengths, length_of, set_length
+from mae_transfer.run.length import Epoch, check_lengths, length_of, set_length
+from mae_transfer.run.places import ROOT
 from tests.support.least_squares import config as least_squares
 
+SCHEDULES = ROOT / 'configs' / '_base_' / 'schedules'
 VITDET = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=250),
     dict(type='MultiStepLR', gamma=0.1, by_epoch=False, begin=0, end=2000, milestones=[1600, 1900]),
@@ -194,6 +196,26 @@ def test_set_length__moves_what_counts_by_epoch_and_hooks_of_the_run():
     assert cfg.train_cfg.dynamic_intervals == [(9, 1)]
     assert cfg.default_hooks.logger.interval == 5
     assert [hook.get('length') or hook.interval for hook in cfg.custom_hooks] == [80, 4, 40]
+
+
+@pytest.mark.parametrize('path', sorted(SCHEDULES.glob('*.py')), ids=lambda path: path.stem)
+def test_set_length__keeps_the_shape_of_every_schedule(path, monkeypatch):
+    """At the same share of the run the rate is the same, whether of 3000 steps or 300."""
+    monkeypatch.setattr(
+        'mae_transfer.run.length.count_epoch', lambda cfg: Epoch(images=32000, batch=8, steps=4000)
+    )
+    found = []
+    for steps in (3000, 300):
+        cfg = Config.fromfile(path)
+        cfg.train_dataloader = dict()
+        lengthen(cfg, iters=steps)
+        assert cfg.train_cfg.max_iters == steps
+        assert cfg.param_scheduler[-1].end == steps
+        found.append(rates(cfg))
+        assert max(found[-1]) == pytest.approx(1.0, abs=0.06)
+    for share in range(5, 100, 5):
+        tenth = found[0][30 * share - 5 : 30 * share + 15]  # of a tenth of a step either side
+        assert min(tenth) - 0.03 <= found[1][3 * share] <= max(tenth) + 0.03, share
 
 
 @pytest.mark.parametrize(

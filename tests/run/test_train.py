@@ -105,6 +105,9 @@ def test_train__returns_the_last_validation_and_leaves_the_config_alone(cfg, tmp
     cfg.val_dataloader = {**cfg.train_dataloader, 'sampler': dict(type='DefaultSampler')}
     cfg.val_cfg, cfg.val_evaluator = dict(), dict(type='Half')
     before = cfg.to_dict()
+    found = measure_step(cfg)
+    assert 0 < found.validation < 5
+    SEEN.clear()
     run = train(cfg, cfg_options={'optim_wrapper.optimizer.lr': 0.1}, iters=5)
     assert cfg.to_dict() == before
     assert run.work_dir == tmp_path / 'run'
@@ -189,7 +192,17 @@ def test_step_time__of_a_trial_that_leaves_nothing(cfg, tmp_path):
     assert found.whole > found.setup + (UNTIMED + TIMED - 1) * 0.02
     assert len(SEEN) == UNTIMED + TIMED
     assert cfg.to_dict() == before and not Path(cfg.work_dir).exists()
-    assert found.steps_in(minutes=1e-6) == 1
+    assert found.validation == 0 and found.steps_in(minutes=1e-6) == 1
+
+
+def test_step_time__leaves_time_for_the_validations():
+    """60 s less 2 s of trial and 1 s of start are 57 s; ten validations of 3 s would take 30."""
+    found = StepTime(step=1.0, setup=1.0, whole=2.0, validation=3.0)
+    assert found.validations_in(minutes=1, wanted=9) == 9
+    assert found.steps_in(minutes=1, validations=9) == 57 - 27
+    assert found.validations_in(minutes=1, wanted=10) == 1
+    assert found.steps_in(minutes=1, validations=1) == 54
+    assert found.validations_in(minutes=1, wanted=0) == 0
 
 
 @HOOKS.register_module()

@@ -141,7 +141,7 @@ def test_dist__sharded_pretraining_and_detection(tmp_path, coco_options, coco_fo
 )
 def test_scripts__say_what_is_missing(environment, command, message):
     result = subprocess.run(
-        [TOOLS / command[0], *command[1:]],
+        ['bash', TOOLS / command[0], *command[1:]],  # a wheel keeps no executable files
         env={'PATH': '/usr/bin:/bin', **environment},
         capture_output=True,
         text=True,
@@ -174,7 +174,11 @@ def test_slurm__asks_for_the_given_gpus(tmp_path, script, arguments, tail):
         'PYTHON': 'python3',
     }
     printed = subprocess.run(
-        [TOOLS / script, *arguments], env=environment, capture_output=True, text=True, check=True
+        ['bash', TOOLS / script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     assert printed.startswith(
         '--partition=p --job-name=j --gres=gpu:8 --ntasks=16 --ntasks-per-node=8'

@@ -66,9 +66,7 @@ def _last_validation(work_dir) -> dict:
 
 
 @pytest.mark.slow
-def test_train__counts_steps_as_mmdetections_own_tool(
-    run_main, tmp_path, coco_options, coco_folder, monkeypatch
-):
+def test_train__counts_steps_as_mmdetections_own_tool(run_main, tmp_path, coco_folder, monkeypatch):
     """Two forward passes a step: rates, losses and checkpoints of three steps."""
     import mmdet
 
