@@ -4,7 +4,8 @@ A recipe's schedule belongs to its length: a warm-up of 250 and milestones at 16
 iterations. For another length every such number moves by the same ratio. Two exceptions: a linear
 warm-up keeps at least two steps, the first of which is the reduced one (MMEngine's reaches the full
 rate in its last step, so one of a single step would never reach it), or goes where there is no room
-for it; and the interval of the log only shrinks.
+for it; and the log keeps its interval, unless a run is so short that it would have fewer than ten
+lines.
 """
 
 from collections.abc import Collection, Iterable, MutableMapping
@@ -415,12 +416,20 @@ class _Schedule:
         for name in ('interval', 'save_begin'):
             label = 'checkpoint every' if name == 'interval' else 'checkpoint from'
             self._move(hooks.get('checkpoint') or {}, 'default_hooks.checkpoint', name, label)
-        if self.ratio < 1:
-            self._move(hooks.get('logger') or {}, 'default_hooks.logger', 'interval', 'log every')
+        self._shorten_log(hooks.get('logger') or {})
         for i, hook in enumerate(self.cfg.get('custom_hooks') or ()):
             names = HOOK_TIMES + (('interval',) if hook['type'] in INTERVAL_HOOKS else ())
             for name in names:
                 self._move(hook, f'custom_hooks.{i}', name, f'{hook["type"]}.{name}')
+
+    def _shorten_log(self, logger: MutableMapping) -> None:
+        every = logger.get('interval', 10)  # MMEngine's
+        shown = max(1, self.length // 10)
+        if self.unit != 'max_iters' or shown >= every or not logger:
+            return  # an epoch is logged at its end, however short it is
+        if not self._is_given('default_hooks.logger.interval'):
+            logger['interval'] = shown
+            self._tell('log every', every, shown)
 
 
 def _words(values: Iterable[object]) -> str:

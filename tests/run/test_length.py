@@ -189,13 +189,19 @@ def test_set_length__moves_what_counts_by_epoch_and_hooks_of_the_run():
         dict(type='ReconstructionHook', interval=40),
         dict(type='EMAHook', interval=40),
     ]
-    cfg.default_hooks.logger = dict(type='LoggerHook', interval=50)
     lengthen(cfg, epochs=10)
     assert cfg.param_scheduler == [dict(type='WarmupUnderCosineLR', warmup=0.5, end=10)]
     assert cfg.train_cfg.val_interval == 1
     assert cfg.train_cfg.dynamic_intervals == [(9, 1)]
-    assert cfg.default_hooks.logger.interval == 5
     assert [hook.get('length') or hook.interval for hook in cfg.custom_hooks] == [80, 4, 40]
+
+
+@pytest.mark.parametrize('iters, interval', [(12, 1), (400, 40), (900, 50), (4000, 50)])
+def test_set_length__leaves_ten_lines_of_log(iters, interval):
+    cfg = recipe(COSINE)
+    cfg.default_hooks.logger = dict(type='LoggerHook', interval=50)
+    lengthen(cfg, iters=iters)
+    assert cfg.default_hooks.logger.interval == interval
 
 
 @pytest.mark.parametrize('path', sorted(SCHEDULES.glob('*.py')), ids=lambda path: path.stem)
