@@ -2,7 +2,9 @@
 
     python tools/test.py CONFIG CHECKPOINT [--tta] [--out metrics.json]
         [--show-dir FOLDER [--show-num N]]
+    python tools/test.py WORK_DIR
 
+A work dir stands for its last checkpoint and, as CONFIG, for the config that training wrote there.
 Metrics are printed with the names of the papers, in percent. `--out` writes them as json:
 {"config", "checkpoint", "metrics": names of the papers, "raw": names and scales of the framework}.
 `--show-dir` writes every picture, or the first N, with its prediction, as a PNG. `--tta` averages
@@ -17,10 +19,15 @@ from mae_transfer.run.errors import run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Command line; its arguments are those of `mae_transfer.run.test`."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint of a training run of this config')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint of a training run of this config, or its work dir; not needed where '
+        'CONFIG is a work dir',
+    )
     add_launch_arguments(parser)
     parser.add_argument(
         '--tta', action='store_true', help='average over several sizes and mirrorings'

@@ -1,6 +1,7 @@
 """Train what a config describes: pre-training or any task, on one process or many.
 
     python tools/train.py CONFIG --pretrained work_dirs/mae --cfg-options data.root=/data/cells
+    python tools/train.py CONFIG --iters 500    # or --epochs 5, --minutes 20: the schedule follows
 
 `tools/dist_train.sh CONFIG GPUS` and `tools/slurm_train.sh` start it on several processes.
 """
@@ -14,7 +15,7 @@ from mae_transfer.run.param_groups import print_param_groups
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Command line; its arguments are those of `mae_transfer.run.train`."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     add_config_arguments(parser)
     add_launch_arguments(parser)
@@ -40,6 +41,24 @@ def parse_args() -> argparse.Namespace:
         help='go on from this checkpoint, or from the latest in the work dir, if any',
     )
     parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='remove checkpoints and logs of an earlier run from the work dir',
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        '--iters', type=int, metavar='N', help='train N iterations; the schedule follows'
+    )
+    length.add_argument(
+        '--epochs', type=int, metavar='N', help='train N epochs; the schedule follows'
+    )
+    length.add_argument(
+        '--minutes',
+        type=float,
+        metavar='M',
+        help='train about M minutes: the first steps are timed, and the schedule follows',
+    )
+    parser.add_argument(
         '--amp', action='store_true', help='mixed precision: bfloat16, or float16 on older GPUs'
     )
     parser.add_argument(
@@ -58,9 +77,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Entry point."""
     args = vars(parse_args())
-    debug, print_groups = args.pop('debug'), args.pop('print_param_groups')
+    debug = args.pop('debug')
     args.pop('local_rank')
-    run_tool(lambda: (print_param_groups if print_groups else train)(**args), debug)
+    if args.pop('print_param_groups'):
+        used = {key: args[key] for key in ('config', 'auto_scale_lr', 'cfg_options')}
+        run_tool(lambda: print_param_groups(**used), debug)
+    else:
+        run_tool(lambda: train(**args), debug)
 
 
 if __name__ == '__main__':

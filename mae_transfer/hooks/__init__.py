@@ -3,6 +3,7 @@
 from mae_transfer.hooks.anneal import AnnealHook
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
+from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.hooks.reconstruction import ReconstructionHook
 from mae_transfer.hooks.tokenizer_reconstruction import TokenizerReconstructionHook
@@ -11,6 +12,7 @@ __all__ = [
     'AnnealHook',
     'AtomicCheckpointHook',
     'EncoderMetadataHook',
+    'LastMetricsHook',
     'LoadAccountHook',
     'ReconstructionHook',
     'TokenizerReconstructionHook',

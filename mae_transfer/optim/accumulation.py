@@ -13,7 +13,7 @@ from functools import partial
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from mae_transfer.registry import LOOPS
@@ -59,17 +59,21 @@ def collate_one_pass(dataloader: DataLoader, samples: Sequence) -> dict:
         samples: What its data set returned, one item per image.
     """
     collate = dataloader.collate_fn
-    if getattr(collate, 'func', None) is collate_in_parts:
+    if isinstance(collate, partial) and collate.func is collate_in_parts:
         collate = collate.keywords['collate']
-    return collate(samples)
+    return collate(list(samples))
 
 
-class _StepsFromParts:
+class _StepsFromParts(BaseLoop):
     """What the two loops share: a batch of the loader is a list, and makes one step."""
+
+    _iter: int
 
     def __init__(self, runner, dataloader: dict, *args, **kwargs) -> None:
         self.accumulative_counts = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
         super().__init__(runner, whole_step(dataloader, self.accumulative_counts), *args, **kwargs)
+        # MMEngine's scaling of the learning rate looks here for the batch: that of a whole step.
+        runner._train_dataloader = self.dataloader
         # The loop accumulates, so the wrapper, which is built after it, is not to count as well.
         runner.optim_wrapper = {**runner.optim_wrapper, 'accumulative_counts': 1}
 

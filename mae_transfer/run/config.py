@@ -1,42 +1,112 @@
 """From a config file to the config of a run: options merged, the data block spread."""
 
+import copy
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from mmengine.config import Config
 
+from mae_transfer.checkpoints.files.work_dir import POINTER
 from mae_transfer.data.data_block import apply_data_block
 from mae_transfer.run.options import check_option
 from mae_transfer.run.places import find_file
 from mae_transfer.run.processes import say
 
+ConfigLike: TypeAlias = str | os.PathLike | Config
 
-def read_config(path: str, options: dict) -> Config:
-    """Read a config file, merge `--cfg-options` and spread the data block.
+
+def read_config(config: ConfigLike, options: dict) -> Config:
+    """Read a config, merge `--cfg-options` and spread the data block.
 
     Args:
-        path: Config file, relative to the current folder or to the checkout.
+        config: See :func:`load_config`.
         options: Dotted key -> value.
 
     Raises:
         FileNotFoundError: The config, or a file that its data block names, does not exist.
         ValueError: An option's key or type is wrong.
     """
-    path = find_file(path, 'CONFIG')
+    cfg = load_config(config)
+    merge_options(cfg, options)
+    return cfg
+
+
+def load_config(config: ConfigLike) -> Config:
+    """Read a config as it stands.
+
+    Args:
+        config: A file, relative to the current folder or to the checkout; the work dir of a
+            training run, which holds its config; or a config, of which a copy is returned.
+
+    Raises:
+        FileNotFoundError: There is no such file, or the work dir holds no config.
+        ValueError: The file is no valid Python, or the work dir holds several configs.
+    """
+    if isinstance(config, Config):
+        return copy.deepcopy(config)
+    path = _dumped_config(config) if is_work_dir(config) else find_file(str(config), 'CONFIG')
     try:
         cfg = Config.fromfile(path)
     except SyntaxError as error:
         raise ValueError(f'{path}, or a file in its _base_, is no valid Python: {error}') from error
+    if is_work_dir(config) and cfg.get('resume'):  # as that run did, not this one
+        cfg.resume, cfg.load_from = False, None
+    return cfg
+
+
+def merge_options(cfg: Config, options: dict) -> None:
+    """Merge `--cfg-options` into a config and spread its data block.
+
+    Raises:
+        FileNotFoundError: A file that the data block names does not exist.
+        ValueError: An option's key or type is wrong.
+    """
     for key, value in options.items():
         check_option(cfg, key, value)
     cfg.merge_from_dict(options)
     for line in apply_data_block(cfg, options):
         say(line)
-    return cfg
 
 
-def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
-    """`--work-dir`, else the config's, else work_dirs/<name of the config>."""
-    cfg.work_dir = (
-        work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(config_path).stem)
-    )
+def is_work_dir(path: ConfigLike) -> bool:
+    """Whether a path is the folder of a training run that has written a checkpoint."""
+    return not isinstance(path, Config) and Path(path, POINTER).is_file()
+
+
+def _dumped_config(work_dir: str | os.PathLike) -> str:
+    """Path of the config that MMEngine wrote into the work dir of a run."""
+    found = sorted(str(path) for path in Path(work_dir).glob('*.py'))
+    if not found:
+        raise FileNotFoundError(f'CONFIG: the work dir {str(work_dir)!r} holds no config (*.py)')
+    if len(found) > 1:
+        raise ValueError(
+            f'CONFIG: the work dir {str(work_dir)!r} holds several configs; give one of them: '
+            f'{", ".join(found)}'
+        )
+    return found[0]
+
+
+def config_name(config: ConfigLike) -> str | None:
+    """File name of a config without its suffix; None for a config that came from no file."""
+    path = config.filename if isinstance(config, Config) else config
+    return Path(path).stem if path else None
+
+
+def set_work_dir(cfg: Config, name: str | None, work_dir: str | os.PathLike | None) -> None:
+    """Set the work dir: `--work-dir`, else the config's, else work_dirs/<name of the config>.
+
+    Args:
+        cfg: The config, changed in place.
+        name: Name of the config, if it has one.
+        work_dir: What was asked for.
+
+    Raises:
+        ValueError: Nothing says where the run may write.
+    """
+    chosen = work_dir or cfg.get('work_dir')
+    if not chosen:
+        if name is None:
+            raise ValueError('work_dir=None: must name a folder, for this config has no file name')
+        chosen = Path('work_dirs', name)
+    cfg.work_dir = str(chosen)

@@ -1,6 +1,5 @@
 """Mistakes of the user in one sentence; bugs keep their traceback."""
 
-import difflib
 import inspect
 import linecache
 import os
@@ -9,12 +8,13 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from mae_transfer.closest import closest
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
 from mae_transfer.run.processes import is_main_process, stop_processes
 
 
-def run_tool(tool: Callable[[], None], debug: bool = False) -> None:
+def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
     """Run a tool; its user's mistakes become one sentence and exit code 2.
 
     Args:
@@ -77,22 +77,16 @@ def _unregistered(name: str, registry_name: str) -> str:
         if root.name == registry_name:
             for registry in (root, *root.children.values()):
                 known |= registry.module_dict
-    near = difflib.get_close_matches(bare, list(known), n=3, cutoff=0.5)
-    places = ', '.join(f'{n} ({getattr(known[n], "__module__", "?")})' for n in near)
-    hint = f'the closest are {places}' if near else 'nothing there is named alike'
+    places = {n: getattr(cls, '__module__', '?') for n, cls in known.items()}
     return (
-        f'type {name!r} is not registered as a {registry_name}; {hint}. A type of your own '
-        'needs its '
-        'module in custom_imports of the config'
+        f'type {name!r} is not registered as a {registry_name}; {closest(bare, places)}. A type of '
+        'your own needs its module in custom_imports of the config'
     )
 
 
 def _unexpected_argument(error: TypeError, text: str) -> str | None:
     """Only where mmengine built the object from a config: elsewhere it is a bug."""
-    tb = error.__traceback__
-    while tb.tb_next is not None:
-        tb = tb.tb_next
-    frame = tb.tb_frame
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     cls = frame.f_locals.get('obj_cls')
     if frame.f_code.co_name != 'build_from_cfg' or cls is None:
         return None

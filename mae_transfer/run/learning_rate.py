@@ -1,4 +1,6 @@
-"""The learning rate for another batch than the recipe's."""
+"""The learning rate for another batch than the recipe's: scaled on request, never in silence."""
+
+from dataclasses import dataclass
 
 from mmengine.config import Config
 
@@ -6,10 +8,49 @@ from mae_transfer.data.repeated_sampling import samples_per_picture
 from mae_transfer.run.processes import say
 
 
+@dataclass(frozen=True)
+class Batch:
+    """The samples of one optimizer step.
+
+    Attributes:
+        processes: Number of processes.
+        images: Images of one forward pass of a process.
+        accumulated: Forward passes of a step.
+        views: Crops of each image.
+    """
+
+    processes: int
+    images: int
+    accumulated: int
+    views: int
+
+    @property
+    def size(self) -> int:
+        """Samples of a step."""
+        return self.processes * self.images * self.accumulated * self.views
+
+    def __str__(self) -> str:
+        crops = f' x {self.views} crops of each' if self.views > 1 else ''
+        return (
+            f'{self.size} = {self.processes} processes x {self.images} images x '
+            f'{self.accumulated} accumulated{crops}'
+        )
+
+
+def batch_of(cfg: Config, world_size: int) -> Batch:
+    """State the batch of a training run."""
+    return Batch(
+        world_size,
+        cfg.train_dataloader.get('batch_size'),
+        cfg.optim_wrapper.get('accumulative_counts', 1),
+        samples_per_picture(cfg),
+    )
+
+
 def scale_lr(cfg: Config, world_size: int) -> None:
     """Scale the learning rate linearly with the batch size of an optimizer step.
 
-    mmengine's own rule forgets gradient accumulation in its own loops, so it is switched off here.
+    mmengine's own rule does not count the crops of an image, so it is switched off here.
 
     Args:
         cfg: The config, changed in place.
@@ -18,24 +59,42 @@ def scale_lr(cfg: Config, world_size: int) -> None:
     Raises:
         ValueError: The config does not state the batch size of its recipe.
     """
-    rule = cfg.get('auto_scale_lr') or {}
-    recipe = rule.get('base_batch_size')
+    recipe = _recipe_batch(cfg)
     if not recipe:
         raise ValueError(
-            '--auto-scale-lr: the config states no auto_scale_lr.base_batch_size, the batch '
-            'size for which '
-            'its learning rate was chosen'
+            '--auto-scale-lr: the config states no auto_scale_lr.base_batch_size, the batch size '
+            'for which its learning rate was chosen'
         )
-    per_process = cfg.train_dataloader.get('batch_size')
-    accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
-    views = samples_per_picture(cfg)
-    batch = world_size * per_process * views * accumulated
+    batch = batch_of(cfg, world_size)
     lr = cfg.optim_wrapper.optimizer.lr
-    cfg.optim_wrapper.optimizer.lr = lr * batch / recipe
+    cfg.optim_wrapper.optimizer.lr = lr * batch.size / recipe
     say(
-        f'lr {lr:g} (recipe, batch {recipe}) x {batch}/{recipe} = {lr * batch / recipe:g}; '
-        f'batch {batch} = '
-        f'{world_size} processes x {per_process} images x {accumulated} accumulated'
-        + (f' x {views} crops of each' if views > 1 else '')
+        f'lr {lr:g} (recipe, batch {recipe}) x {batch.size}/{recipe} = '
+        f'{lr * batch.size / recipe:g}; batch {batch}'
     )
-    rule['enable'] = False
+    cfg.auto_scale_lr.enable = False
+
+
+def say_other_batch(cfg: Config, world_size: int) -> None:
+    """Say that the batch is not the recipe's, where that is so and the learning rate stays."""
+    recipe = _recipe_batch(cfg)
+    lr = (cfg.optim_wrapper.get('optimizer') or {}).get('lr')
+    if not recipe or lr is None:
+        return
+    batch = batch_of(cfg, world_size)
+    if batch.size != recipe:
+        say(
+            f"batch {batch}, the recipe's is {recipe}; lr {lr:g} stays as it is, "
+            f'--auto-scale-lr would make it {lr:g} x {batch.size}/{recipe} = '
+            f'{lr * batch.size / recipe:g}'
+        )
+
+
+def _recipe_batch(cfg: Config) -> int | None:
+    """Batch size for which the learning rate of a config was chosen."""
+    return (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+
+
+def is_lr_scaled(cfg: Config, auto_scale_lr: bool) -> bool:
+    """Whether the learning rate is to follow the batch: by `--auto-scale-lr` or by the config."""
+    return auto_scale_lr or bool((cfg.get('auto_scale_lr') or {}).get('enable'))

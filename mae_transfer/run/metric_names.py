@@ -1,10 +1,11 @@
-"""Both journeys, after evaluation: metric names as in the papers.
+"""Metrics by the names of the papers, in percent.
 
 mmdet reports AP as 'coco/bbox_mAP' in 0..1 with three decimals, mmseg mIoU in percent, mmpretrain
 'accuracy/top1' in percent. Everything of ours is in percent: 37.2 is 37.2 box AP.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 PAPER_NAMES = {
     'mIoU': 'mIoU',
@@ -13,7 +14,7 @@ PAPER_NAMES = {
     'accuracy/top1': 'top1',
     'accuracy/top5': 'top5',
 }
-DIGITS = 4  # more is dust: evaluators round to two or three themselves
+DIGITS = 4  # evaluators round to two or three decimals anyway
 BOX_AND_MASK = {'bbox': 'box', 'segm': 'mask'}
 AP_ITEMS = {
     'mAP': 'AP',
@@ -25,7 +26,7 @@ AP_ITEMS = {
 }
 
 
-def paper_metrics(raw: Mapping[str, float | str]) -> dict[str, float | None]:
+def paper_metrics(raw: Mapping[str, Any]) -> dict[str, float | None]:
     """Rename and rescale what an evaluator returned.
 
     Args:

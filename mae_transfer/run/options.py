@@ -32,9 +32,9 @@ def check_option(cfg: Config, key: str, value: object) -> None:
     if top not in _read_keys():
         if top in cfg:
             raise ValueError(
-                f'--cfg-options {key}: {top} is a variable inside the config file; changing it '
-                'now has '
-                'no effect. Set the keys that it was copied to (data.root=FOLDER for data folders)'
+                f'--cfg-options {key}: {top} is a variable inside the config file; changing it now '
+                'has no effect. Set the keys that it was copied to (data.root=FOLDER for data '
+                'folders)'
             )
         raise ValueError(f'--cfg-options {key}: no such key; {closest(key, _all_keys(cfg))}')
     node: object = cfg
@@ -70,7 +70,7 @@ def _accepts(scope: str | None, node: object, argument: str) -> bool:
     for base in inspect.getmro(cls) if inspect.isclass(cls) else ():
         if '__init__' not in vars(base):
             continue
-        parameters = inspect.signature(base.__init__).parameters
+        parameters = inspect.signature(vars(base)['__init__']).parameters
         if argument in parameters and argument != 'self':
             return True
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

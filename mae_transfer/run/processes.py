@@ -30,8 +30,13 @@ def start_processes(cfg: Config, launcher: str) -> None:
         use_cpu_model_wrapper(cfg)
 
 
+def has_process_group() -> bool:
+    """Whether this process has joined others."""
+    distributed = sys.modules.get('torch.distributed')
+    return bool(distributed and distributed.is_available() and distributed.is_initialized())
+
+
 def stop_processes() -> None:
     """Leave the process group, where there is one."""
-    distributed = sys.modules.get('torch.distributed')
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
+    if has_process_group():
+        sys.modules['torch.distributed'].destroy_process_group()

@@ -4,16 +4,25 @@ import json
 import os
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mae_transfer.checkpoints.files.work_dir import last_checkpoint
 from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.hooks.save_predictions import SavePredictions
 from mae_transfer.run.check_data import check_data
-from mae_transfer.run.config import read_config, set_work_dir
+from mae_transfer.run.config import (
+    ConfigLike,
+    config_name,
+    is_work_dir,
+    read_config,
+    set_work_dir,
+)
 from mae_transfer.run.framework import import_framework
 from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.places import find_file
 from mae_transfer.run.processes import is_main_process, say, start_processes
+from mae_transfer.run.state import restored_state
 from mae_transfer.run.test_stage import set_test_stage, set_tta
 from mae_transfer.run.train import Run
 from mae_transfer.run.weights import trust_checkpoints
@@ -26,8 +35,8 @@ DRAWING = {
 
 
 def test(
-    config: str | os.PathLike,
-    checkpoint: str | os.PathLike,
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
     *,
     work_dir: str | os.PathLike | None = None,
     tta: bool = False,
@@ -40,10 +49,16 @@ def test(
 ) -> Run:
     """Evaluate a checkpoint on the test data of a config; it fits as a whole or is refused.
 
+    The arguments are those of `tools/test.py`. The process is left as it was found, so that this
+    can be called again.
+
     Args:
-        config: Config file, relative to the current folder or to the checkout.
-        checkpoint: A checkpoint of a training run of this config.
-        work_dir: Folder for logs; by default work_dirs/<name of the config>.
+        config: A config file, relative to the current folder or to the checkout; a config, which is
+            not changed; or the work dir of a training run, which holds its config.
+        checkpoint: A checkpoint of a training run of this config, or the work dir of that run, for
+            its last checkpoint. By default that of ``config``, if this is a work dir.
+        work_dir: Folder for logs; by default the folder `test` in the work dir of the training,
+            which is work_dirs/<name of the config> unless ``config`` is that work dir.
         tta: Whether to average the predictions over the versions of the config's `tta_pipeline`.
         out: File for the metrics, json: {"config", "checkpoint", "metrics", "raw"}.
         show_dir: Folder for a PNG of each picture with its prediction.
@@ -59,39 +74,79 @@ def test(
         FileNotFoundError: The config, the data or the checkpoint does not exist.
         ValueError: An option, the data or the checkpoint does not fit.
     """
-    config = str(config)
-    cfg = read_config(config, cfg_options or {})
-    checkpoint = find_file(str(checkpoint), 'CHECKPOINT')
-    if trust_checkpoint:
-        trust_checkpoints()
-    set_work_dir(cfg, config, work_dir)
-    set_test_stage(cfg, config)
-    if tta:
-        set_tta(cfg, config)
-    import_framework(cfg.get('default_scope'))
-    check_data(cfg, ['test_dataloader'])
-    if show_num is not None and (not show_dir or show_num < 1):
-        raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
-    if show_dir:
-        if cfg.default_scope not in DRAWING:
-            raise ValueError(
-                f'--show-dir cannot draw predictions of a config of {cfg.default_scope}'
-            )
-        cfg.visualizer = dict(type=DRAWING[cfg.default_scope], vis_backends=[], name='visualizer')
-    start_processes(cfg, launcher)
-
-    runner = Runner.from_cfg(cfg)
-    if show_dir:
-        runner.register_hook(SavePredictions(str(show_dir), show_num))
-    load_whole_checkpoint(runner, checkpoint)
-    raw = runner.test()
-    metrics = paper_metrics(raw)
-    if is_main_process():
-        record = {'config': config, 'checkpoint': checkpoint, 'metrics': metrics, 'raw': raw}
-        report(record, out)
+    name = config_name(config)
+    with restored_state():
+        cfg = read_config(config, cfg_options or {})
+        checkpoint = _find_checkpoint(config, checkpoint)
+        if trust_checkpoint:
+            trust_checkpoints()
+        _set_work_dir(cfg, config, work_dir)
+        shown = name or 'this config'
+        set_test_stage(cfg, shown)
+        if tta:
+            set_tta(cfg, shown)
+        import_framework(cfg.get('default_scope'))
+        check_data(cfg, ['test_dataloader'])
+        if show_num is not None and (not show_dir or show_num < 1):
+            raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
         if show_dir:
-            say(f'wrote pictures to {show_dir}')
-    return Run(Path(cfg.work_dir), metrics)
+            cfg.visualizer = _visualizer(cfg)
+        start_processes(cfg, launcher)
+
+        runner = Runner.from_cfg(cfg)
+        if show_dir:
+            runner.register_hook(SavePredictions(str(show_dir), show_num))
+        load_whole_checkpoint(runner, checkpoint)
+        raw = runner.test()
+        metrics = paper_metrics(raw)
+        if is_main_process():
+            path = config.filename if isinstance(config, Config) else str(config)
+            record = {'config': path, 'checkpoint': checkpoint, 'metrics': metrics, 'raw': raw}
+            report(record, out)
+            if show_dir:
+                say(f'wrote pictures to {show_dir}')
+        return Run(Path(cfg.work_dir), metrics)
+
+
+def _set_work_dir(cfg: Config, config: ConfigLike, work_dir: str | os.PathLike | None) -> None:
+    """Keep away from what the training wrote, its config above all: in a folder of its own."""
+    if not work_dir:
+        training = None if isinstance(config, Config) or not is_work_dir(config) else config
+        set_work_dir(cfg, config_name(config), training)
+        work_dir = Path(cfg.work_dir, 'test')
+    cfg.work_dir = str(work_dir)
+
+
+def _find_checkpoint(config: ConfigLike, checkpoint: str | os.PathLike | None) -> str:
+    """Path of the checkpoint that is meant; the last one of a work dir.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: None is named, and the config is no work dir that could have one.
+    """
+    if checkpoint is None:
+        if isinstance(config, Config) or not is_work_dir(config):
+            raise ValueError(
+                'CHECKPOINT: give the checkpoint to evaluate, or the work dir of its training run'
+            )
+        checkpoint = config
+    if not Path(checkpoint).is_dir():
+        return find_file(str(checkpoint), 'CHECKPOINT')
+    found = str(last_checkpoint(checkpoint))
+    say(f'CHECKPOINT: {found}, the last of {checkpoint}')
+    return found
+
+
+def _visualizer(cfg: Config) -> dict:
+    """What draws the predictions of a config.
+
+    Raises:
+        ValueError: Nothing does.
+    """
+    scope = cfg.get('default_scope')
+    if scope not in DRAWING:
+        raise ValueError(f'--show-dir cannot draw predictions of a config of {scope}')
+    return dict(type=DRAWING[scope], vis_backends=[], name='visualizer')
 
 
 def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:

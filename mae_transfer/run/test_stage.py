@@ -19,9 +19,8 @@ def set_test_stage(cfg: Config, name: str) -> None:
     absent = [key for key in ('test_dataloader', 'test_evaluator') if not cfg.get(key)]
     if absent:
         raise ValueError(
-            f'{name} cannot be evaluated: it has no {" and no ".join(absent)}. A pre-training '
-            'is judged by '
-            'its reconstructions and by the tasks that start from it'
+            f'{name} cannot be evaluated: it has no {" and no ".join(absent)}. A pre-training is '
+            'judged by its reconstructions and by the tasks that start from it'
         )
     # A val_cfg may be an interval of an own loop; testing is always one pass.
     cfg.test_cfg = (

@@ -9,19 +9,33 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.registry import RUNNERS
 
+from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.optim.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
-from mae_transfer.run.config import read_config, set_work_dir
+from mae_transfer.run.config import config_name, load_config, merge_options, set_work_dir
 from mae_transfer.run.framework import import_framework
-from mae_transfer.run.learning_rate import scale_lr
+from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
+from mae_transfer.run.length import (
+    UNITS,
+    check_lengths,
+    count_validations,
+    length_of,
+    set_length,
+    validate_once,
+)
+from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.processes import say, start_processes
+from mae_transfer.run.state import restored_state
+from mae_transfer.run.step_time import measure_step
 from mae_transfer.run.weights import (
+    check_start,
     set_load_account,
     set_pretrained,
     set_resume,
     trust_checkpoints,
 )
+from mae_transfer.run.work_dir import read_length, take_work_dir, write_length
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
@@ -41,12 +55,16 @@ class Run:
 
 
 def train(
-    config: str | os.PathLike,
+    config: str | os.PathLike | Config,
     *,
     work_dir: str | os.PathLike | None = None,
     pretrained: str | os.PathLike | None = None,
     allow_partial: Sequence[str] = (),
     resume: str | os.PathLike | None = None,
+    overwrite: bool = False,
+    iters: int | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
     amp: bool = False,
     auto_scale_lr: bool = False,
     cfg_options: dict | None = None,
@@ -55,13 +73,21 @@ def train(
 ) -> Run:
     """Train what a config describes: pre-training or any task.
 
+    The arguments are those of `tools/train.py`. The process is left as it was found, so that this
+    can be called again.
+
     Args:
-        config: Config file, relative to the current folder or to the checkout.
+        config: A config file, relative to the current folder or to the checkout, or a config, which
+            is not changed.
         work_dir: Folder for logs and checkpoints; by default work_dirs/<name of the config>.
         pretrained: Weights for the backbone: a file, the work dir of a pre-training run, a folder
             of Hugging Face's library, or timm:NAME.
         allow_partial: Patterns of tensors that what is loaded may leave as they are.
         resume: A checkpoint to go on from, or 'latest'.
+        overwrite: Whether to remove what an earlier run wrote into the work dir.
+        iters: Length in iterations (optimizer steps) instead of the recipe's; the schedule follows.
+        epochs: Length in epochs.
+        minutes: Length in minutes: steps and validations are timed in a trial.
         amp: Whether to train in mixed precision.
         auto_scale_lr: Whether to scale the learning rate with the batch size.
         cfg_options: Dotted key -> value, as `--cfg-options`.
@@ -73,67 +99,99 @@ def train(
 
     Raises:
         FileNotFoundError: The config, the data or a checkpoint does not exist.
-        ValueError: An option, the data or a checkpoint does not fit.
+        ValueError: An option, the data or a checkpoint does not fit, or the work dir is in use.
     """
-    cfg = prepare_training(
-        config,
-        work_dir=work_dir,
-        pretrained=pretrained,
-        allow_partial=allow_partial,
-        resume=resume,
-        amp=amp,
-        cfg_options=cfg_options,
-        trust_checkpoint=trust_checkpoint,
-    )
-    used = ['train_dataloader', 'val_dataloader'] if cfg.get('val_cfg') else ['train_dataloader']
-    check_data(cfg, used)
-    if told := count_steps(cfg):
-        say(told)
-    start_processes(cfg, launcher)
-    if auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
-        scale_lr(cfg, get_world_size())
-    RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg).train()
-    return Run(Path(cfg.work_dir))
+    options, name = cfg_options or {}, config_name(config)
+    check_lengths(options, iters=iters, epochs=epochs, minutes=minutes)
+    with restored_state():
+        # What the run is.
+        cfg = load_config(config)
+        recipe = length_of(cfg)
+        merge_options(cfg, options)
+        absent = [key for key in NEEDED if not cfg.get(key)]
+        if absent:
+            shown = name or 'this config'
+            raise ValueError(f'{shown} cannot be trained: it has no {" and no ".join(absent)}')
+        set_work_dir(cfg, name, work_dir)
+        # What it starts from.
+        resumed = set_resume(cfg, resume)
+        if pretrained:
+            set_pretrained(cfg, pretrained, resume, resumed)
+        if trust_checkpoint:
+            trust_checkpoints()
+        warning = check_start(cfg, name, options)
+        if warning:
+            say(warning)
+        set_load_account(cfg, list(allow_partial))
+        import_framework(cfg.get('default_scope'))
+        if amp:
+            set_amp(cfg)
+        # What it needs.
+        start_processes(cfg, launcher)
+        take_work_dir(cfg.work_dir, resume is not None, overwrite)
+        validated = cfg.get('val_cfg') is not None
+        check_data(cfg, ['train_dataloader', *(['val_dataloader'] if validated else [])])
+        # How it goes.
+        if told := count_steps(cfg):
+            say(told)
+        former = read_length(cfg.work_dir) if resumed else None
+        if minutes is not None:
+            iters = _iterations_in(cfg, minutes, former)
+        for line in set_length(cfg, recipe, options, iters=iters, epochs=epochs):
+            say(line)
+        _keep_length(cfg, former, minutes)
+        if is_lr_scaled(cfg, auto_scale_lr):
+            scale_lr(cfg, get_world_size())
+        else:
+            say_other_batch(cfg, get_world_size())
+        runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
+        last = LastMetricsHook()
+        runner.register_hook(last)
+        if warning:
+            runner.logger.warning(warning)
+        runner.train()
+        if warning:  # MMEngine's logger drops a warning that it has written before
+            runner.logger.warning(warning.replace('this run starts', 'this run started'))
+        return Run(Path(cfg.work_dir), paper_metrics(last.metrics))
 
 
-def prepare_training(
-    config: str | os.PathLike,
-    *,
-    work_dir: str | os.PathLike | None = None,
-    pretrained: str | os.PathLike | None = None,
-    allow_partial: Sequence[str] = (),
-    resume: str | os.PathLike | None = None,
-    amp: bool = False,
-    cfg_options: dict | None = None,
-    trust_checkpoint: bool = False,
-) -> Config:
-    """Read a config and set what :func:`train` is asked for, without looking at the data.
+def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) -> int:
+    """Length of a run of some minutes; a run that is resumed keeps the length it was given.
 
     Args:
-        config: See :func:`train`, here and below.
-        work_dir: Folder for logs and checkpoints.
-        pretrained: Weights for the backbone.
-        allow_partial: What need not fit.
-        resume: A checkpoint to go on from.
-        amp: Mixed precision.
-        cfg_options: Dotted key -> value.
-        trust_checkpoint: Whether checkpoints may run code that they contain.
-
-    Raises:
-        ValueError: The config cannot be trained, or an option does not fit it.
+        cfg: The config; where there is time for one validation only, it is the last step's.
+        minutes: What was asked for.
+        former: Length of the run that is resumed, if any.
     """
-    cfg = read_config(str(config), cfg_options or {})
-    absent = [key for key in NEEDED if not cfg.get(key)]
-    if absent:
-        raise ValueError(f'{config} cannot be trained: it has no {" and no ".join(absent)}')
-    set_work_dir(cfg, str(config), work_dir)
-    resumed = set_resume(cfg, resume)
-    if pretrained:
-        set_pretrained(cfg, str(pretrained), resume, resumed)
-    if trust_checkpoint:
-        trust_checkpoints()
-    set_load_account(cfg, list(allow_partial))
-    import_framework(cfg.get('default_scope'))
-    if amp:
-        set_amp(cfg)
-    return cfg
+    if former and former[0] == 'max_iters':
+        say(f'--minutes: {former[1]} iterations, as chosen when this run was started')
+        return former[1]
+    say('--minutes: timing the first steps on a copy of this run')
+    trial = measure_step(cfg)
+    wanted = count_validations(cfg)
+    validations = trial.validations_in(minutes, wanted)
+    length = trial.steps_in(minutes, validations)
+    told = f', {validations} validations of {trial.validation:.3g} s' if wanted else ''
+    if validations < wanted:
+        validate_once(cfg)
+        told += f' instead of {wanted}, which would take more than half of the time'
+    say(
+        f'--minutes {minutes:g}: {trial.whole:.0f} s went by, {trial.setup:.0f} s for the start, '
+        f'{length} iterations of {trial.step:.3g} s{told}'
+    )
+    return length
+
+
+def _keep_length(cfg: Config, former: tuple[str, int] | None, minutes: float | None) -> None:
+    """Note the length of a run in its work dir; say where a resumed run got another one."""
+    length = length_of(cfg)
+    if length is None:
+        return
+    if former and former != length:
+        say(
+            f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and is '
+            f'now to have {length[1]} {UNITS[length[0]]}; its learning rate goes on by the former '
+            'schedule'
+        )
+    if not former:
+        write_length(cfg.work_dir, *length, minutes)

@@ -1,12 +1,16 @@
 """What a run starts from: pre-trained weights, a checkpoint to resume, and the account of both."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
 from mae_transfer.run.processes import say
+
+INIT_CFG = 'model.backbone.init_cfg'
 
 
 def trust_checkpoints() -> None:
@@ -14,7 +18,7 @@ def trust_checkpoints() -> None:
     os.environ[TRUST_VARIABLE] = '1'
 
 
-def set_resume(cfg: Config, resume: str | None) -> str | None:
+def set_resume(cfg: Config, resume: str | os.PathLike | None) -> str | None:
     """Set `resume` and `load_from` of the config.
 
     Args:
@@ -30,24 +34,26 @@ def set_resume(cfg: Config, resume: str | None) -> str | None:
     if resume is None:
         return None
     if resume == 'latest':
-        pointer = Path(cfg.work_dir, 'last_checkpoint')
-        if not pointer.is_file():
+        if not Path(cfg.work_dir, POINTER).is_file():
             say(
                 f'WARNING: --resume: {cfg.work_dir} holds no checkpoint; training starts from '
                 'scratch'
             )
             return None
-        resume = pointer.read_text(encoding='utf-8').strip()
-        if not Path(resume).is_file():  # the work dir was moved
-            resume = str(Path(cfg.work_dir, Path(resume).name))
+        resume = last_checkpoint(cfg.work_dir)
     if not Path(resume).is_file():
-        raise FileNotFoundError(f'--resume: there is no checkpoint {resume!r}')
-    cfg.resume, cfg.load_from = True, resume
+        raise FileNotFoundError(f'--resume: there is no checkpoint {str(resume)!r}')
+    cfg.resume, cfg.load_from = True, str(resume)
     say(f'resuming from {resume}')
-    return resume
+    return str(resume)
 
 
-def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: str | None) -> None:
+def set_pretrained(
+    cfg: Config,
+    pretrained: str | os.PathLike,
+    resume: str | os.PathLike | None,
+    resumed: str | None,
+) -> None:
     """Let the backbone start from ``pretrained``.
 
     A job that is requeued with both `--pretrained` and `--resume` reads the weights in its first
@@ -57,6 +63,7 @@ def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: st
         FileNotFoundError: Neither a file nor a folder nor cached weights of timm.
         ValueError: The model has no backbone, or an explicit checkpoint is to be resumed as well.
     """
+    pretrained = str(pretrained)
     by_name = pretrained.startswith('timm:')
     if not by_name and not os.path.exists(pretrained):
         raise FileNotFoundError(f'--pretrained: there is no file or folder {pretrained!r}')
@@ -79,14 +86,65 @@ def set_pretrained(cfg: Config, pretrained: str, resume: str | None, resumed: st
     cfg.model.backbone.init_cfg = dict(options, type='PretrainedViT', checkpoint=checkpoint)
 
 
+def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | None:
+    """Look whether a recipe for pre-trained weights gets any.
+
+    Such a recipe has a part of its name that ends in '-pre': 'mae-pre', 'cae-800e-pre'.
+
+    Args:
+        cfg: The config, weights and resume set.
+        name: Name of the config, if it has one.
+        given: Keys of `--cfg-options`; ``model.backbone.init_cfg=None`` asks for random weights.
+
+    Returns:
+        A warning, where the run is going to start from random weights without being asked to.
+
+    Raises:
+        FileNotFoundError: The weights that the recipe names are not there.
+    """
+    if cfg.get('resume') or cfg.get('load_from'):
+        return None
+    init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')
+    if init_cfg:
+        _check_weights_of_recipe(init_cfg)
+        return None
+    if INIT_CFG in given or not any(part.endswith('-pre') for part in (name or '').split('_')):
+        return None
+    return (
+        f'WARNING: {name} is a recipe for pre-trained weights, but this run starts from random '
+        f'ones; give --pretrained FILE, or --cfg-options {INIT_CFG}=None if that is meant'
+    )
+
+
+def _check_weights_of_recipe(init_cfg: dict) -> None:
+    """Look for the file that ``PretrainedViT`` is going to read, before the data are."""
+    checkpoint = init_cfg.get('checkpoint') if isinstance(init_cfg, dict) else None
+    if not checkpoint or init_cfg.get('type') != 'PretrainedViT':
+        return
+    if checkpoint.startswith('timm:') or Path(checkpoint).expanduser().exists():
+        return
+    raise FileNotFoundError(
+        f'{INIT_CFG}.checkpoint={checkpoint!r}: there is no such file. Give the weights with '
+        '--pretrained FILE_OR_WORK_DIR, put them there (README.md says where released weights '
+        f'are), or start from random ones with --cfg-options {INIT_CFG}=None'
+    )
+
+
 def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
     """Account for every checkpoint of the run; what `--allow-partial` names may stay as it is.
 
     Raises:
         ValueError: There is something to let pass, but nothing that is loaded.
     """
-    hooks = [hook for hook in cfg.get('custom_hooks') or () if hook['type'] != 'LoadAccountHook']
-    cfg.custom_hooks = [*hooks, dict(type='LoadAccountHook', allow_partial=allow_partial)]
+    hooks = list(cfg.get('custom_hooks') or ())
+    if not any(hook['type'] == 'LoadAccountHook' for hook in hooks):
+        hooks.append(dict(type='LoadAccountHook'))
+    if allow_partial:
+        hooks = [
+            dict(hook, allow_partial=allow_partial) if hook['type'] == 'LoadAccountHook' else hook
+            for hook in hooks
+        ]
+    cfg.custom_hooks = hooks
     if not allow_partial:
         return
     init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')

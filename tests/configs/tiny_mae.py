@@ -50,7 +50,7 @@ train_dataloader = dict(
     ),
 )
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=2)
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.5e-4, weight_decay=0.05)
 )
@@ -58,6 +58,6 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=1),
     checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=1),
 )
-custom_hooks = [dict(type='EncoderMetadataHook')]
+custom_hooks = [dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook')]
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

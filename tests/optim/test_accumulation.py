@@ -5,11 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
-from torch import nn
-from torch.utils.data import Dataset
 
 from mae_transfer.optim.accumulation import (
     collate_in_parts,
@@ -17,73 +13,7 @@ from mae_transfer.optim.accumulation import (
     count_steps,
     whole_step,
 )
-
-
-@MODELS.register_module()
-class Line(BaseModel):
-    """Least squares: the mean loss of a batch is the mean of the losses of its parts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.layers = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Linear(8, 1))
-
-    def forward(self, inputs, target, mode='tensor'):
-        x = self.layers(torch.stack(list(inputs)))
-        return {'loss': (x - torch.stack(list(target))).square().mean()}
-
-
-@DATASETS.register_module()
-class Points(Dataset):
-    def __init__(self, length: int) -> None:
-        generator = torch.Generator().manual_seed(2)
-        self.x = torch.rand(length, 3, generator=generator)
-
-    def __len__(self):
-        return len(self.x)
-
-    def __getitem__(self, index):
-        return dict(inputs=self.x[index], target=self.x[index].sum(0, keepdim=True))
-
-
-def config(images: int, counts: int, loop: dict, work_dir, points: int = 32) -> Config:
-    by_epoch = 'max_epochs' in loop
-    total = loop.get('max_epochs') or loop['max_iters']
-    warm, unit = (1, dict(by_epoch=True, convert_to_iter_based=True)) if by_epoch else (
-        4, dict(by_epoch=False))  # fmt: skip
-    cfg = Config(
-        dict(
-            model=dict(type='Line'),
-            train_dataloader=dict(
-                batch_size=images,
-                num_workers=0,
-                dataset=dict(type='Points', length=points),
-                sampler=dict(
-                    type='DefaultSampler' if by_epoch else 'InfiniteSampler', shuffle=True
-                ),
-            ),
-            train_cfg=loop,
-            optim_wrapper=dict(
-                optimizer=dict(type='AdamW', lr=0.01, weight_decay=0.05),
-                accumulative_counts=counts,
-                clip_grad=dict(max_norm=0.3),
-            ),
-            param_scheduler=[
-                dict(type='LinearLR', start_factor=0.01, begin=0, end=warm, **unit),
-                dict(type='CosineAnnealingLR', T_max=total - warm, begin=warm, end=total, **unit),
-            ],
-            default_hooks=dict(
-                checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3),
-                logger=dict(type='LoggerHook', interval=1),
-            ),
-            work_dir=str(work_dir),
-            experiment_name=f'{work_dir.parent.name}-{work_dir.name}',
-            randomness=dict(seed=3),
-            log_level='ERROR',
-            default_scope='mmengine',
-        )
-    )
-    return cfg
+from tests.support.least_squares import Line, config
 
 
 def run(cfg: Config) -> tuple[Runner, list[float], list[float]]:

@@ -145,9 +145,7 @@ def test_test__checkpoint_of_another_model(run_main, tmp_path, coco_options):
 
 
 def test_bug__keeps_its_traceback(run_main, monkeypatch, coco_folder):
-    monkeypatch.setattr(
-        'mae_transfer.data.data_block.apply_data_block', lambda cfg, given: len(cfg, 1)
-    )
+    monkeypatch.setattr('mae_transfer.run.config.apply_data_block', lambda cfg, given: len(cfg, 1))
     with pytest.raises(TypeError):
         run_main('train', DETECTION)
 

@@ -72,23 +72,24 @@ def test_dist__two_jobs_of_two_processes_train_and_evaluate(
         *mask_options,
         cwd=tmp_path,
     )
+    # Both processes go through the trial, clear the work dir and train as long as it says.
+    (tmp_path / 'mae').mkdir()
+    (tmp_path / 'mae' / 'iter_9.pth').touch()
     pretraining = start(
-        TOOLS / 'dist_train.sh',
-        CONFIGS / 'tiny_mae.py',
-        '2',
-        '--work-dir',
-        'mae',
-        '--cfg-options',
-        f'data.root={coco_folder}',
-        'data.train_img=train',
+        *('bash', TOOLS / 'dist_train.sh', CONFIGS / 'tiny_mae.py', '2', '--work-dir', 'mae'),
+        *('--overwrite', '--minutes', '0.0001', '--cfg-options'),
+        *(f'data.root={coco_folder}', 'data.train_img=train'),
         cwd=tmp_path,
     )
     finish(single)
     assert json.loads((tmp_path / 'single.json').read_text())['metrics'] == pytest.approx(
         seg['metrics']
     )
-    assert 'loss' in finish(pretraining)
-    assert (tmp_path / 'mae' / 'iter_2.pth').is_file()
+    printed = finish(pretraining)
+    assert 'loss' in printed
+    assert printed.count('--overwrite: removed iter_9.pth from mae') == 1
+    assert 'length 2 -> 1 iterations' in printed
+    assert [path.name for path in (tmp_path / 'mae').glob('*.pth')] == ['iter_1.pth']
 
 
 SHARDED = (
@@ -140,7 +141,7 @@ def test_dist__sharded_pretraining_and_detection(tmp_path, coco_options, coco_fo
 )
 def test_scripts__say_what_is_missing(environment, command, message):
     result = subprocess.run(
-        [TOOLS / command[0], *command[1:]],
+        ['bash', TOOLS / command[0], *command[1:]],  # a wheel keeps no executable files
         env={'PATH': '/usr/bin:/bin', **environment},
         capture_output=True,
         text=True,
@@ -173,7 +174,11 @@ def test_slurm__asks_for_the_given_gpus(tmp_path, script, arguments, tail):
         'PYTHON': 'python3',
     }
     printed = subprocess.run(
-        [TOOLS / script, *arguments], env=environment, capture_output=True, text=True, check=True
+        ['bash', TOOLS / script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     assert printed.startswith(
         '--partition=p --job-name=j --gres=gpu:8 --ntasks=16 --ntasks-per-node=8'

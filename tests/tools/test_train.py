@@ -1,139 +1,18 @@
-"""tools/train.py: the parts that change the config, and a whole run from another folder."""
+"""tools/train.py and tools/test.py on whole runs: interrupted, resumed, evaluated by work dir."""
 
+import json
+import runpy
 import sys
 
 import pytest
 import torch
-from mmengine.config import Config
 
-from mae_transfer.run.learning_rate import scale_lr
-from mae_transfer.run.precision import set_amp
-from mae_transfer.run.weights import set_load_account, set_pretrained, set_resume
-from tests.support.tools import CONFIGS, TOOLS, finish, start
-
-
-def lr_config(**rule) -> Config:
-    return Config(
-        dict(
-            auto_scale_lr=rule,
-            train_dataloader=dict(batch_size=2, dataset=dict(type='ImageNet', pipeline=[])),
-            optim_wrapper=dict(accumulative_counts=4, optimizer=dict(type='AdamW', lr=1e-4)),
-        )
-    )
-
-
-def test_scale_lr__counts_processes_images_and_accumulation(capsys):
-    """1e-4 x (2 processes x 2 images x 4 accumulated) / 64 = 2.5e-5."""
-    cfg = lr_config(base_batch_size=64, enable=True)
-    scale_lr(cfg, world_size=2)
-    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(2.5e-5)
-    assert 'lr 0.0001 (recipe, batch 64) x 16/64 = 2.5e-05' in capsys.readouterr().out
-    assert cfg.auto_scale_lr.enable is False  # mmengine would scale once more
-
-
-def test_scale_lr__counts_crops_of_one_picture(capsys):
-    """Repeated sampling: 1e-4 x (1 process x 2 images x 4 accumulated x 8 crops) / 64."""
-    cfg = lr_config(base_batch_size=64)
-    cfg.train_dataloader.dataset.pipeline = [dict(type='MultiView', num_views=8, transforms=[[]])]
-    scale_lr(cfg, world_size=1)
-    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-4)
-    assert '4 accumulated x 8 crops of each' in capsys.readouterr().out
-
-
-def test_scale_lr__needs_the_batch_size_of_the_recipe():
-    with pytest.raises(ValueError, match='base_batch_size'):
-        scale_lr(lr_config(), world_size=1)
-
-
-@pytest.mark.parametrize('kind', ['OptimWrapper', 'AmpOptimWrapper'])
-def test_set_amp__keeps_a_dtype_of_the_config(kind):
-    cfg = Config(dict(optim_wrapper=dict(type=kind, dtype='float16')))
-    set_amp(cfg)
-    assert dict(cfg.optim_wrapper) == dict(type='AutocastOptimWrapper', dtype='float16')
-
-
-def test_set_amp__takes_bfloat16_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
-    set_amp(cfg)
-    assert cfg.optim_wrapper.dtype == 'bfloat16'
-
-
-def test_set_amp__refuses_other_wrappers():
-    with pytest.raises(ValueError, match='ApexOptimWrapper'):
-        set_amp(Config(dict(optim_wrapper=dict(type='ApexOptimWrapper'))))
-
-
-def test_set_resume__without_a_checkpoint_starts_from_scratch_and_says_so(tmp_path, capsys):
-    cfg = Config(dict(work_dir=str(tmp_path)))
-    assert set_resume(cfg, 'latest') is None
-    assert 'resume' not in cfg
-    assert 'starts from scratch' in capsys.readouterr().out
-
-
-def test_set_resume__finds_the_checkpoint_of_a_moved_work_dir(tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('/gone/iter_3.pth')
-    (tmp_path / 'iter_3.pth').touch()
-    cfg = Config(dict(work_dir=str(tmp_path)))
-    assert set_resume(cfg, 'latest') == str(tmp_path / 'iter_3.pth')
-    assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'iter_3.pth'))
-
-
-def test_set_pretrained__sets_the_backbone_only(tmp_path, monkeypatch):
-    (tmp_path / 'mae.pth').touch()
-    monkeypatch.chdir(tmp_path)
-    cfg = Config(dict(model=dict(backbone=dict(type='PlainViT'), neck=dict())))
-    set_pretrained(cfg, 'mae.pth', resume=None, resumed=None)
-    init_cfg = dict(type='PretrainedViT', checkpoint=str(tmp_path / 'mae.pth'))
-    assert cfg.model.to_dict() == dict(
-        backbone=dict(type='PlainViT', init_cfg=init_cfg), neck=dict()
-    )
-
-
-def test_set_pretrained__fits_the_file_as_the_recipe_says(tmp_path):
-    former = dict(type='PretrainedViT', checkpoint='cae.pth', fc_norm='norm')
-    cfg = Config(dict(model=dict(backbone=dict(type='PlainViT', init_cfg=former))))
-    set_pretrained(cfg, str(tmp_path), resume=None, resumed=None)
-    assert cfg.model.backbone.init_cfg == dict(former, checkpoint=str(tmp_path))
-    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='cae.pth', prefix='backbone.')
-    set_pretrained(cfg, str(tmp_path), resume=None, resumed=None)
-    assert cfg.model.backbone.init_cfg == dict(type='PretrainedViT', checkpoint=str(tmp_path))
-
-
-def test_set_pretrained__a_requeued_job_goes_on_from_its_own_checkpoint(tmp_path, capsys):
-    cfg = Config(dict(model=dict(backbone=dict())))
-    set_pretrained(cfg, str(tmp_path), resume='latest', resumed='iter_1.pth')
-    assert 'init_cfg' not in cfg.model.backbone
-    assert 'is not read' in capsys.readouterr().out
-    with pytest.raises(ValueError, match='contradict'):
-        set_pretrained(cfg, str(tmp_path), resume='iter_1.pth', resumed='iter_1.pth')
-
-
-def test_set_pretrained__weights_of_timm_by_name():
-    cfg = Config(dict(model=dict(backbone=dict(type='PlainViT'))))
-    set_pretrained(cfg, 'timm:vit_base_patch16_224.mae', resume=None, resumed=None)
-    assert cfg.model.backbone.init_cfg.checkpoint == 'timm:vit_base_patch16_224.mae'
-
-
-def test_set_load_account__every_run_has_one():
-    cfg = Config(dict(model=dict(backbone=dict()), custom_hooks=[dict(type='NaNGuard')]))
-    for _ in range(2):
-        set_load_account(cfg, [])
-    assert [hook['type'] for hook in cfg.custom_hooks] == ['NaNGuard', 'LoadAccountHook']
-
-
-def test_set_load_account__allow_partial():
-    init_cfg = dict(type='PretrainedViT', checkpoint='x.pth')
-    cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg))))
-    set_load_account(cfg, ['norm.*'])
-    assert cfg.model.backbone.init_cfg.allow_partial == ['norm.*']
-    assert cfg.custom_hooks == [dict(type='LoadAccountHook', allow_partial=['norm.*'])]
-    with pytest.raises(ValueError, match=r'--allow-partial norm.\*: this run loads no checkpoint'):
-        set_load_account(Config(dict(model=dict(backbone=dict()))), ['norm.*'])
+from mae_transfer.run.state import restored_state
+from tests.support.tools import CONFIGS
 
 
 @pytest.mark.slow
-def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
+def test_train__resume_equals_an_uninterrupted_run(run_main, tmp_path, mask_options):
     """Iteration 2 after `--resume` at 1 gives the weights of two iterations at once."""
     options = [
         *mask_options,
@@ -141,17 +20,20 @@ def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
         'model.decode_head.dropout_ratio=0.0',
         'model.auxiliary_head.dropout_ratio=0.0',
     ]
-    command = [sys.executable, TOOLS / 'train.py', CONFIGS / 'tiny_upernet.py', '--auto-scale-lr']
-    whole = finish(start(*command, '--work-dir', 'whole', '--cfg-options', *options, cwd=tmp_path))
+
+    def train(*arguments: str) -> str:
+        command = ['train', CONFIGS / 'tiny_upernet.py', *arguments, '--cfg-options', *options]
+        code, out, err = run_main(*command)
+        assert code == 0, err
+        return out
+
+    whole = train('--auto-scale-lr', '--work-dir', 'whole')
     assert 'lr 0.0001 (recipe, batch 16) x 2/16 = 1.25e-05' in whole
-    assert 'mIoU' in whole
     # As after an interruption: only the first checkpoint is there, and the work dir has moved.
     (tmp_path / 'moved').mkdir()
     (tmp_path / 'whole' / 'iter_1.pth').rename(tmp_path / 'moved' / 'iter_1.pth')
     (tmp_path / 'moved' / 'last_checkpoint').write_text('whole/iter_1.pth')
-    finish(
-        start(*command, '--work-dir', 'moved', '--resume', '--cfg-options', *options, cwd=tmp_path)
-    )
+    train('--auto-scale-lr', '--work-dir', 'moved', '--resume')
     states = [
         torch.load(tmp_path / folder / 'iter_2.pth', weights_only=False)
         for folder in ('whole', 'moved')
@@ -160,3 +42,58 @@ def test_train__resume_equals_an_uninterrupted_run(tmp_path, mask_options):
     first = torch.load(tmp_path / 'moved' / 'iter_1.pth', weights_only=False)['state_dict']
     weight = 'decode_head.conv_seg.weight'
     assert not torch.equal(first[weight], states[0]['state_dict'][weight])
+
+    # Two work dirs are enough to evaluate: of a config that was resumed, and with another config.
+    mIoU = []
+    for arguments in (['moved'], [CONFIGS / 'tiny_upernet.py', 'whole', '--work-dir', 'tested']):
+        code, out, err = run_main(
+            'test', *arguments, '--out', 'metrics.json', '--cfg-options', *mask_options
+        )
+        assert code == 0, err
+        assert f'{"moved" if len(arguments) == 1 else "whole"}/iter_2.pth, the last of' in out
+        mIoU.append(json.loads((tmp_path / 'metrics.json').read_text())['metrics']['mIoU'])
+    assert mIoU[0] == mIoU[1] == pytest.approx(_last_validation(tmp_path / 'moved')['mIoU'])
+    assert (tmp_path / 'moved' / 'test').is_dir()
+
+
+def _scalars(work_dir) -> list[dict]:
+    (path,) = work_dir.glob('2*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _last_validation(work_dir) -> dict:
+    return [line for line in _scalars(work_dir) if 'mIoU' in line][-1]
+
+
+@pytest.mark.slow
+def test_train__counts_steps_as_mmdetections_own_tool(run_main, tmp_path, coco_folder, monkeypatch):
+    """Two forward passes a step: rates, losses and checkpoints of three steps."""
+    import mmdet
+
+    own = tmp_path / 'own.py'
+    own.write_text(
+        f"_base_ = '{CONFIGS}/tiny_mask_rcnn.py'\n"
+        'optim_wrapper = dict(accumulative_counts=2)\n'
+        "param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=3)]\n"
+        'train_cfg = dict(max_iters=3, val_interval=9)\n'
+        'val_cfg = val_dataloader = val_evaluator = None\n'
+    )
+    data = 'train_dataloader.dataset'
+    options = [f'{data}.data_root={coco_folder}', f'{data}.ann_file=train.json']
+    options.append(f'{data}.data_prefix.img=train')
+    options.append(f'{data}.metainfo.classes=plate,door')
+    options += ['model.roi_head.bbox_head.num_classes=2', 'model.roi_head.mask_head.num_classes=2']
+    code, _, err = run_main('train', own, '--work-dir', 'ours', '--cfg-options', *options)
+    assert code == 0, err
+    tool = f'{mmdet.__path__[0]}/.mim/tools/train.py'
+    monkeypatch.setattr(
+        sys, 'argv', [tool, str(own), '--work-dir', 'theirs', '--cfg-options', *options]
+    )
+    with restored_state():
+        runpy.run_path(tool, run_name='__main__')
+    ours, theirs = _scalars(tmp_path / 'ours'), _scalars(tmp_path / 'theirs')
+    assert len(ours) == len(theirs) == 3
+    for key in ('lr', 'loss', 'iter', 'grad_norm'):
+        assert [line.get(key) for line in ours] == [line.get(key) for line in theirs]
+    names = [{p.name for p in (tmp_path / run).glob('iter_*')} for run in ('ours', 'theirs')]
+    assert names[0] == names[1] == {'iter_1.pth', 'iter_2.pth', 'iter_3.pth'}

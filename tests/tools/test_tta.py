@@ -7,10 +7,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from mae_transfer.run.test_stage import set_tta
-from tests.support.tools import CONFIGS, REPO
+from tests.support.tools import CONFIGS
 
-SEGMENT = 'configs/segmentation/upernet_vit-base-p16_mae-pre_8xb2-amp-160k_ade20k-512x512.py'
 TTA = """
 tta_model = dict(type='SegTTAModel')
 tta_pipeline = [
@@ -65,20 +63,6 @@ def test_tta__averages_sizes_and_mirrorings(run_main, tta_config, mask_options, 
         assert code == 0, err
         mIoU.append(json.loads((tmp_path / 'out.json').read_text())['metrics']['mIoU'])
     assert all(0 < value < 100 for value in mIoU) and mIoU[0] != mIoU[1]
-
-
-def test_set_tta__keeps_the_map_of_labels_of_the_test_data():
-    cfg = Config.fromfile(REPO / SEGMENT)
-    own = dict(type='MapLabels', num_classes=7, ignore_labels=[9])
-    cfg.test_dataloader.dataset.pipeline[3] = own
-    set_tta(cfg, 'upernet.py')
-    load, versions = cfg.test_dataloader.dataset.pipeline
-    assert load.type == 'LoadImageFromFile' and versions.type == 'TestTimeAug'
-    sizes, flips, annotations, maps, pack = versions.transforms
-    assert len(sizes) == 6 and [flip.prob for flip in flips] == [0.0, 1.0]
-    assert [step.type for step in (*annotations, *pack)] == ['LoadAnnotations', 'PackSegInputs']
-    assert maps == [own]
-    assert cfg.model.type == 'SegTTAModel' and cfg.model.module.type == 'EncoderDecoder'
 
 
 def test_tta__a_config_that_does_not_say_how(run_main, tmp_path):
