@@ -31,6 +31,9 @@ def compare(
 ) -> list[dict]:
     """Make the embedded data in the current folder, run what is left to run, show the results.
 
+    The data are made by processes of their own, so a script that calls this needs
+    ``if __name__ == '__main__':``.
+
     Args:
         method: A key of ``METHODS``: 'mae', 'mae-long' or 'cae'.
         seeds: One pre-training and one run per task and start each.
@@ -55,8 +58,11 @@ def compare(
     own = StepRunner(plan).run()
     records = _with_rows_beside(METHODS[method], plan, own)
     write_results(root / METHODS[method].results, records)
-    draw_first_look(plan, root / METHODS[method].first_look, own)
-    _show(METHODS[method], plan, records, (time.monotonic() - start) / 60)
+    console = Console()
+    _show(console, METHODS[method], plan, records, (time.monotonic() - start) / 60)
+    first_look = root / METHODS[method].first_look
+    draw_first_look(plan, first_look, own)
+    console.print(f'first look: {first_look}', soft_wrap=True)
     return records
 
 
@@ -73,9 +79,10 @@ def _with_rows_beside(method: Method, plan: Plan, records: list[dict]) -> list[d
     return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
 
-def _show(method: Method, plan: Plan, records: list[dict], minutes: float) -> None:
+def _show(
+    console: Console, method: Method, plan: Plan, records: list[dict], minutes: float
+) -> None:
     """Print the table, the time and where everything is."""
-    console = Console()
     count = f', {len(plan.seeds)} seeds' if len(plan.seeds) > 1 else ''
     title = f'Embedded scenes, validation{count}: AP and IoU in percent'
     console.print(results_table(records, title))
@@ -86,10 +93,9 @@ def _show(method: Method, plan: Plan, records: list[dict], minutes: float) -> No
         if start.tokenizer_config:
             lines.append(describe_tokenizer(tokenizer_folder(plan, plan.seeds[0])))
     lines.append(f'results: {plan.root / method.results}')
-    lines.append(f'picture: {plan.root / method.first_look}')
     for seed in plan.seeds:
         folder = plan.root / f'seed-{seed}'
-        lines.append(f'more pictures: {folder}/*/reconstructions, {folder}/*/predictions')
+        lines.append(f'pictures: {folder}/*/reconstructions, {folder}/*/predictions')
     for line in lines:
         console.print(line, soft_wrap=True)
 
