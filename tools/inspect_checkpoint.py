@@ -144,7 +144,7 @@ def _shown(value: object) -> str:
 
 
 def _part_words(parts: dict, layer_scale: bool | None) -> list[str]:
-    words = [
+    words: list[tuple[str | None, object]] = [
         ('class token', parts['class_token']),
         (f'{parts["register_tokens"]} register tokens', parts['register_tokens']),
         ('absolute positions', parts['pos_embed']),
@@ -155,7 +155,7 @@ def _part_words(parts: dict, layer_scale: bool | None) -> list[str]:
         ({'full': 'qkv bias', 'no-key': 'bias of query and value'}.get(parts['qkv_bias']),
          parts['qkv_bias']),
     ]  # fmt: skip
-    return [word for word, there in words if there] or ['none']
+    return [word for word, there in words if word and there] or ['none']
 
 
 def _decoder_words(decoder: dict) -> str:

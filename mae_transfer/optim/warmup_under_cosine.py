@@ -1,4 +1,4 @@
-"""Learning rate over time, as IcarusWizard/MAE schedules CIFAR-10: the lower of two curves."""
+"""A schedule that is the lower of warm-up and cosine, as IcarusWizard/MAE trains CIFAR-10."""
 
 import math
 

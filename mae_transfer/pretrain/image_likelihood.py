@@ -1,4 +1,4 @@
-"""How well predicted maps explain a picture: the reconstruction terms of a discrete VAE."""
+"""Reconstruction terms of a discrete VAE: how well predicted maps explain a picture."""
 
 import torch
 from torch import Tensor, nn

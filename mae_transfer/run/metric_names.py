@@ -25,7 +25,7 @@ AP_ITEMS = {
 }
 
 
-def paper_metrics(raw: Mapping[str, object]) -> dict[str, float | None]:
+def paper_metrics(raw: Mapping[str, float | str]) -> dict[str, float | None]:
     """Rename and rescale what an evaluator returned.
 
     Args:

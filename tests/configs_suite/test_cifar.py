@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mae_transfer.data.data_block import apply_data_block
-from tests.configs_suite.reading import CONFIGS, plain
+from tests.configs_suite.reading import load, plain
 from tests.configs_suite.tables.cifar import (
     FINETUNE,
     LINEAR,
@@ -25,7 +25,7 @@ from tests.data.test_small_images import write_pickles
 
 def small(path: str, data: Path, work_dir: Path) -> Config:
     """The recipe with one block and one epoch on ten pictures, two steps of eight and two."""
-    cfg = Config.fromfile(CONFIGS / path)
+    cfg = load(path)
     framework(cfg)
     cfg.merge_from_dict({'data.root': str(data)})
     apply_data_block(cfg, ['data.root'])
@@ -95,7 +95,7 @@ def test_classifier__starts_from_the_pretraining(path, pretrained, pickles, tmp_
     [(FINETUNE, SCRATCH, [5e-4, 5e-4]), (MINI_FINETUNE, MINI_SCRATCH, [2e-3, 5e-4])],
 )
 def test_fine_tuning__differs_from_scratch_in_its_start_and_rate_alone(tuned, scratch, rates):
-    tuned, scratch = (plain(Config.fromfile(CONFIGS / path)._cfg_dict) for path in (tuned, scratch))
+    tuned, scratch = (plain(load(path)._cfg_dict) for path in (tuned, scratch))
     assert tuned['model']['backbone'].pop('init_cfg')['type'] == 'PretrainedViT'
     assert [cfg['optim_wrapper']['optimizer'].pop('lr') for cfg in (tuned, scratch)] == rates
     assert tuned == scratch

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS
 from PIL import Image
 
 
@@ -81,8 +83,12 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     'data/cifar10': make_cifar,
     'data/cifar-mini': make_cifar,
     'data/coco': make_coco,
-    'data/food-101': make_class_folders,
-    'data/clipart': make_class_folders,
-    'data/sketch': make_class_folders,
     'data/ade/ADEChallengeData2016': make_ade,
 }
+
+
+def first_sample(cfg: Config, loader: str, root: Path) -> dict:
+    """The first sample of one of the config's data sets, read from a folder."""
+    dataset = cfg[loader].dataset
+    dataset.data_root = str(root)
+    return DATASETS.build(dataset)[0]

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
 
 from mae_transfer.backbones.arch import resolve_arch
+from tests.configs_suite.reading import load
 
 WIDTH = 32
 SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)
@@ -16,6 +19,8 @@ PIXEL_KEYS = (
     *('scale', 'second_scale', 'crop_size', 'stride', 'size'),
     *('img_size', 'pretrain_img_size', 'view_size', 'pad_size_divisor'),
 )
+# Never the encoder's width: pixels of a patch, a box head's layers, sizes of images.
+OTHER_SIZES = ('out_dims', 'fc_out_channels', *PIXEL_KEYS)
 
 
 def framework(cfg: Config) -> None:
@@ -24,11 +29,30 @@ def framework(cfg: Config) -> None:
     utils.register_all_modules(init_default_scope=False)
 
 
+def build_model(cfg: Config) -> nn.Module:
+    """Build a config's model in its framework."""
+    framework(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
+
+
+def tiny_model(path: str, **options: object) -> nn.Module:
+    """A small model of a recipe.
+
+    Args:
+        path: The recipe.
+        options: Values to set, a dotted key with ``__`` for each dot.
+    """
+    cfg = shrink(load(path))
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+    return build_model(cfg)
+
+
 def replace_width(node: object, width: int) -> None:
     """Put ``WIDTH`` wherever a part of the model names the encoder's width, in place."""
     items = node.items() if isinstance(node, dict) else enumerate(node)
     for key, child in list(items):
-        if key == 'out_dims':  # of MAE's decoder: the pixels of a patch, by chance the same number
+        if key in OTHER_SIZES:  # by chance the same number
             continue
         if isinstance(child, int) and not isinstance(child, bool) and child == width:
             node[key] = WIDTH

@@ -19,7 +19,7 @@ from mae_transfer.demo.results import read_results, write_results
 from mae_transfer.demo.steps import StepRunner
 from mae_transfer.run.places import ROOT
 from tests.demo.test_results import record
-from tests.tools.conftest import load_tool
+from tests.support.tools import load_tool
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.tools.conftest import CONFIGS
+from tests.support.tools import CONFIGS
 
 
 def encoder_state(width: int) -> dict:

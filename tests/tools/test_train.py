@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mae_transfer.run.learning_rate import scale_lr
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.weights import set_load_account, set_pretrained, set_resume
-from tests.tools.conftest import CONFIGS, TOOLS, finish, start
+from tests.support.tools import CONFIGS, TOOLS, finish, start
 
 
 def lr_config(**rule) -> Config:

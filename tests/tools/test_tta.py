@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from mae_transfer.run.test_stage import set_tta
-from tests.tools.conftest import CONFIGS, REPO
+from tests.support.tools import CONFIGS, REPO
 
 SEGMENT = 'configs/segmentation/upernet_vit-base-p16_mae-pre_8xb2-amp-160k_ade20k-512x512.py'
 TTA = """

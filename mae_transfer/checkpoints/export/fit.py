@@ -36,7 +36,7 @@ def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> tuple[Tensor
     Args:
         tensors: The encoder by PlainViT's names.
         facts: What is known about it, by the names of
-            :func:`~mae_transfer.checkpoints.files.metadata.encoder_metadata`.
+            :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.
         target: Whose model is meant.
 
     Raises:

@@ -7,17 +7,24 @@ from the config (``facts``) or, where none of these speaks, from the layout, who
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.backbones.timm_weights import timm_facts
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.files.hugging_face import CONFIG, config_facts
-from mae_transfer.checkpoints.files.metadata import check_metadata, sincos_orders
+from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors
+from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.layouts.pos_grid import square_grids
+from mae_transfer.checkpoints.steps import Tensors
+from mae_transfer.layers.pos_embed import sincos_orders
 
-Facts = dict[str, tuple[object, str]]  # fact -> (value, who states it)
+Facts = dict[str, tuple[Any, str]]  # fact -> (value, who states it)
 
 TENSORS, METADATA, LAYOUT, STATED = "the file's tensors", "the file's metadata", 'layout', 'facts='
+FIXED_ORDERS = ('xy', 'yx')
 ENCODER = "the encoder's config, nothing else states it"
 
 COMPARED = {
@@ -89,53 +96,56 @@ def _add(facts: Facts, more: dict, source: str) -> None:
         facts.setdefault(fact, (value, source))
 
 
-def tensor_facts(tensors: dict, pos_grid: tuple[int, int] | None = None) -> dict:
+def tensor_facts(tensors: Tensors, pos_grid: Sequence[int] | None = None) -> dict[str, Any]:
     """Read off tensors what their names and shapes tell.
 
     Args:
         tensors: An encoder by PlainViT's names.
         pos_grid: Rows and columns of the positions, where they are no square.
     """
-    facts = {}
+    facts: dict[str, Any] = {}
+    parts = find_parts(tensors)
     blocks = [int(match[1]) for name in tensors if (match := re.match(r'blocks\.(\d+)\.', name))]
     if blocks:
         facts['num_layers'] = max(blocks) + 1
-        facts['layer_scale'] = any(name.endswith('.ls1.gamma') for name in tensors)
+        facts['layer_scale'] = parts.layer_scale
     kernel = tensors.get('patch_embed.proj.weight')
     if kernel is not None and kernel.ndim == 4:
         facts['embed_dims'], facts['in_channels'], *patch_size = kernel.shape
         facts['patch_size'] = tuple(patch_size)
     table = tensors.get('pos_embed')
     if table is not None and table.ndim == 3:
-        side = math.isqrt(table.shape[1])
-        grid = tuple(pos_grid or (side, side))
-        if 0 < math.prod(grid) <= table.shape[1]:
-            orders = sincos_orders(table, grid)
-            if len(orders) == 1:
-                facts['pos_order'] = orders[0]
+        rows = table.shape[1]
+        grids = [tuple(pos_grid)] if pos_grid else square_grids(rows, parts.prefix_rows)
+        whole = [(h, w) for h, w in grids if h * w <= rows]
+        orders = {order for grid in whole for order in sincos_orders(table, grid)}
+        if len(orders) == 1:
+            facts['pos_order'] = orders.pop()
     return facts
 
 
-def check_facts(vit: PlainViT, facts: Facts) -> None:
+def check_facts(vit: PlainViT, facts: Facts) -> Facts:
     """Compare the file's encoder with the one that is to be loaded, before any single tensor.
+
+    Returns:
+        The facts; where nobody states what is compared, the encoder's own are taken.
 
     Raises:
         ValueError: With one sentence naming each fact in which they differ.
     """
-    own = {fact: getattr(vit, fact) for fact in COMPARED if fact != 'act'} | {'act': 'gelu'}
+    own = vit.metadata()
     wrong = [
         f'{words} {_shown(facts[fact][0])} in the file ({facts[fact][1]}), {_shown(own[fact])} in '
         'the encoder'
         for fact, words in COMPARED.items()
         if fact in facts and not _agree(fact, facts[fact][0], own[fact])
     ]
-    if vit.pos_embed is not None and 'pos_order' in facts:
-        orders = sincos_orders(vit.pos_embed, vit.pos_grid)
+    if 'pos_order' in facts and own['pos_order'] in FIXED_ORDERS and math.prod(vit.pos_grid) > 1:
         order, source = facts['pos_order']
-        if order in ('xy', 'yx') and source == TENSORS and orders and order not in orders:
+        if order in FIXED_ORDERS and source == TENSORS and order != own['pos_order']:
             wrong.append(
-                f'axis order of the positions {order!r} in the file ({source}), {orders[0]!r} in '
-                f"the encoder: build it with pos_embed='sincos_{order}'"
+                f'axis order of the positions {order!r} in the file ({source}), '
+                f"{own['pos_order']!r} in the encoder: build it with pos_embed='sincos_{order}'"
             )
     if wrong:
         by_layout = any(LAYOUT in sentence for sentence in wrong)
@@ -146,8 +156,7 @@ def check_facts(vit: PlainViT, facts: Facts) -> None:
             f'{"; ".join(wrong)}. Give a checkpoint of this architecture, or set arch and norm_eps '
             f'of the encoder to those of the file{exception if by_layout else ""}'
         )
-    for fact in COMPARED:
-        facts.setdefault(fact, (own[fact], ENCODER))
+    return facts | {fact: (own[fact], ENCODER) for fact in COMPARED if fact not in facts}
 
 
 def _agree(fact: str, one: object, other: object) -> bool:

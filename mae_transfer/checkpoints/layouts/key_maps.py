@@ -59,7 +59,7 @@ class Layout:
         decoder_keys: Names that differ from those of MAE's decoder, which ours has.
         heads: Width -> attention heads, where the source's code fixes them.
         facts: What else its code fixes, by the names of
-            :func:`~mae_transfer.checkpoints.files.metadata.encoder_metadata`.
+            :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.
     """
 
     name: str

@@ -71,8 +71,7 @@ def test_gather_facts__contradictions(file, stated, words):
 
 
 def test_check_facts__what_nobody_states_is_the_encoders():
-    vit, facts = make_vit(), gather()
-    check_facts(vit, facts)
+    facts = check_facts(make_vit(), gather())
     assert facts['num_heads'] == (4, "the encoder's config, nothing else states it")
     assert facts['act'][0] == 'gelu' and facts['norm_eps'][0] == 1e-6
 
