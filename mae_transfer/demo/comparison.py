@@ -18,8 +18,9 @@ from rich.console import Console
 from mae_transfer.demo.first_look import draw_first_look
 from mae_transfer.demo.plans import METHODS, Method, Plan
 from mae_transfer.demo.results import read_results, results_table, write_results
-from mae_transfer.demo.scenes import make_scenes
+from mae_transfer.demo.scenes import DEFAULT_ROOT, make_scenes
 from mae_transfer.demo.steps import StepRunner, tokenizer_folder
+from mae_transfer.run.places import workplace
 
 
 def compare(
@@ -29,7 +30,7 @@ def compare(
     work_dir: str | os.PathLike | None = None,
     jobs: int = 2,
 ) -> list[dict]:
-    """Make the embedded data in the current folder, run what is left to run, show the results.
+    """Make the embedded data, run what is left to run, show the results.
 
     The data are made by processes of their own, so a script that calls this needs
     ``if __name__ == '__main__':``.
@@ -38,7 +39,8 @@ def compare(
         method: A key of ``METHODS``: 'mae', 'mae-long' or 'cae'.
         seeds: One pre-training and one run per task and start each.
         work_dir: Where everything goes. What an earlier call has run there is not run again. By
-            default ``work_dirs/demo``, of 'mae-long' ``work_dirs/study``.
+            default ``work_dirs/demo``, of 'mae-long' ``work_dirs/study``, beside the data in the
+            checkout, if there is one, else in the current folder.
         jobs: Runs at a time; 1 on a GPU.
 
     Returns:
@@ -51,10 +53,10 @@ def compare(
     """
     if method not in METHODS:
         raise ValueError(f'method={method!r}: choose from {", ".join(METHODS)}')
-    root = Path(work_dir) if work_dir else Path.cwd() / METHODS[method].work_dir
+    root = Path(work_dir) if work_dir else workplace() / METHODS[method].work_dir
     plan = Plan(root, METHODS[method].starts, seeds, jobs)
     start = time.monotonic()
-    make_scenes()
+    make_scenes(workplace() / DEFAULT_ROOT)
     own = StepRunner(plan).run()
     records = _with_rows_beside(METHODS[method], plan, own)
     write_results(root / METHODS[method].results, records)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.tools.conftest import load_tool
+from tests.support.tools import load_tool
 
 
 @pytest.fixture
