@@ -7,6 +7,8 @@
     compare('mae', seeds=[0, 1, 2])
 """
 
+import contextlib
+import io
 import json
 import os
 import time
@@ -63,7 +65,8 @@ def compare(
     console = Console()
     _show(console, METHODS[method], plan, records, (time.monotonic() - start) / 60)
     first_look = root / METHODS[method].first_look
-    draw_first_look(plan, first_look, own)
+    with contextlib.redirect_stdout(io.StringIO()):  # the frameworks print what they load
+        draw_first_look(plan, first_look, own)
     console.print(f'first look: {first_look}', soft_wrap=True)
     return records
 
