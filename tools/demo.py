@@ -20,8 +20,8 @@ def parse_args() -> argparse.Namespace:
         '--method',
         choices=METHODS,
         default='mae',
-        help='what is compared with random weights: mae, cae, or mae-long, which pre-trains for '
-        '3600 iterations instead of 2000 (%(default)s)',
+        help='the pre-training that is compared with random weights (mae); mae-long takes 3600 '
+        'iterations instead of 2000',
     )
     parser.add_argument(
         '--seeds',
@@ -29,15 +29,15 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[1],
         metavar='N',
-        help='one number: how many seeds, from 0; several numbers: these seeds (%(default)s)',
+        help='one number: how many seeds, from 0; several numbers: these seeds (1)',
     )
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
-        help='where everything goes (work_dirs/demo; of mae-long work_dirs/study)',
+        help='where everything goes (work_dirs/demo, of mae-long work_dirs/study)',
     )
     parser.add_argument(
-        '--jobs', type=int, default=2, metavar='N', help='runs at a time; 1 on a GPU (%(default)s)'
+        '--jobs', type=int, default=2, metavar='N', help='runs at a time, 1 on a GPU (2)'
     )
     args = parser.parse_args()
     if len(args.seeds) == 1:

@@ -7,6 +7,8 @@
     compare('mae', seeds=[0, 1, 2])
 """
 
+import contextlib
+import io
 import json
 import os
 import time
@@ -18,8 +20,9 @@ from rich.console import Console
 from mae_transfer.demo.first_look import draw_first_look
 from mae_transfer.demo.plans import METHODS, Method, Plan
 from mae_transfer.demo.results import read_results, results_table, write_results
-from mae_transfer.demo.scenes import make_scenes
+from mae_transfer.demo.scenes import DEFAULT_ROOT, make_scenes
 from mae_transfer.demo.steps import StepRunner, tokenizer_folder
+from mae_transfer.run.places import workplace
 
 
 def compare(
@@ -29,13 +32,17 @@ def compare(
     work_dir: str | os.PathLike | None = None,
     jobs: int = 2,
 ) -> list[dict]:
-    """Make the embedded data in the current folder, run what is left to run, show the results.
+    """Make the embedded data, run what is left to run, show the results.
+
+    The data are made by processes of their own, so a script that calls this needs
+    ``if __name__ == '__main__':``.
 
     Args:
         method: A key of ``METHODS``: 'mae', 'mae-long' or 'cae'.
         seeds: One pre-training and one run per task and start each.
         work_dir: Where everything goes. What an earlier call has run there is not run again. By
-            default ``work_dirs/demo``, of 'mae-long' ``work_dirs/study``.
+            default ``work_dirs/demo``, of 'mae-long' ``work_dirs/study``, beside the data in the
+            checkout, if there is one, else in the current folder.
         jobs: Runs at a time; 1 on a GPU.
 
     Returns:
@@ -48,15 +55,19 @@ def compare(
     """
     if method not in METHODS:
         raise ValueError(f'method={method!r}: choose from {", ".join(METHODS)}')
-    root = Path(work_dir) if work_dir else Path.cwd() / METHODS[method].work_dir
+    root = Path(work_dir) if work_dir else workplace() / METHODS[method].work_dir
     plan = Plan(root, METHODS[method].starts, seeds, jobs)
     start = time.monotonic()
-    make_scenes()
+    make_scenes(workplace() / DEFAULT_ROOT)
     own = StepRunner(plan).run()
     records = _with_rows_beside(METHODS[method], plan, own)
     write_results(root / METHODS[method].results, records)
-    draw_first_look(plan, root / METHODS[method].first_look, own)
-    _show(METHODS[method], plan, records, (time.monotonic() - start) / 60)
+    console = Console()
+    _show(console, METHODS[method], plan, records, (time.monotonic() - start) / 60)
+    first_look = root / METHODS[method].first_look
+    with contextlib.redirect_stdout(io.StringIO()):  # the frameworks print what they load
+        draw_first_look(plan, first_look, own)
+    console.print(f'first look: {first_look}', soft_wrap=True)
     return records
 
 
@@ -73,9 +84,10 @@ def _with_rows_beside(method: Method, plan: Plan, records: list[dict]) -> list[d
     return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
 
-def _show(method: Method, plan: Plan, records: list[dict], minutes: float) -> None:
+def _show(
+    console: Console, method: Method, plan: Plan, records: list[dict], minutes: float
+) -> None:
     """Print the table, the time and where everything is."""
-    console = Console()
     count = f', {len(plan.seeds)} seeds' if len(plan.seeds) > 1 else ''
     title = f'Embedded scenes, validation{count}: AP and IoU in percent'
     console.print(results_table(records, title))
@@ -86,10 +98,9 @@ def _show(method: Method, plan: Plan, records: list[dict], minutes: float) -> No
         if start.tokenizer_config:
             lines.append(describe_tokenizer(tokenizer_folder(plan, plan.seeds[0])))
     lines.append(f'results: {plan.root / method.results}')
-    lines.append(f'picture: {plan.root / method.first_look}')
     for seed in plan.seeds:
         folder = plan.root / f'seed-{seed}'
-        lines.append(f'more pictures: {folder}/*/reconstructions, {folder}/*/predictions')
+        lines.append(f'pictures: {folder}/*/reconstructions, {folder}/*/predictions')
     for line in lines:
         console.print(line, soft_wrap=True)
 

@@ -6,8 +6,8 @@ import pytest
 
 from mae_transfer.demo.plans import Start
 from mae_transfer.demo.scenes import make_scenes
+from tests.support.tools import CONFIGS
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 FOUR_BLOCKS = 'model = dict(backbone=dict(arch=dict(num_layers=4)))'  # as tiny_upernet
 TOKENIZER = dict(
     type='DiscreteVAE',

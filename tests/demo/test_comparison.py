@@ -89,7 +89,10 @@ def test_comparison__pretrain_transfer_evaluate_draw(tmp_path, starts, in_this_p
 def method(monkeypatch, tmp_path) -> Method:
     """CAE's method, without its runs: two records stand for them, a file for the picture."""
     made = [record('detection', init, 0, box_AP=3.0) for init in ('random', 'CAE')]
-    monkeypatch.setattr(comparison, 'make_scenes', lambda: None)
+    monkeypatch.setattr(comparison, 'workplace', lambda: tmp_path)
+    monkeypatch.setattr(
+        comparison, 'make_scenes', lambda root: root.mkdir(parents=True, exist_ok=True)
+    )
     monkeypatch.setattr(comparison.StepRunner, 'run', lambda self: list(made))
     monkeypatch.setattr(comparison, 'draw_first_look', lambda plan, path, records: path.touch())
     tokenizer = tmp_path / 'seed-0' / 'tokenizer'
@@ -116,13 +119,13 @@ def test_compare__the_row_of_mae_joins_that_of_cae(method, tmp_path, capsys):
     assert 'one more row' not in printed and str(tmp_path / method.first_look) in printed
 
 
-def test_compare__default_work_dirs(method, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_compare__default_places(method, tmp_path):
     comparison.compare('mae-long', seeds=[0, 1])
     assert {path.name for path in (tmp_path / 'work_dirs/study').iterdir()} == {
         'results.json',
         'first-look.png',
     }
+    assert (tmp_path / 'data/demo-scenes').is_dir()
 
 
 def test_compare__unknown_method():
