@@ -12,6 +12,7 @@ import pytest
 from mmengine.config import Config
 
 from mae_transfer.run.options import check_option
+from mae_transfer.run.places import find_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'configs').rglob('*.md'))]
@@ -141,7 +142,7 @@ def check_tool(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch)
         pytest.fail(f'{name} refuses {arguments} with exit code {stop.code}')
     config = getattr(args, 'config', None)
     if config and not PLACEHOLDERS.match(Path(config).name):
-        cfg = read(str(ROOT / config))
+        cfg = read(find_file(config, 'CONFIG'))
         for key, value in getattr(args, 'cfg_options', {}).items():
             if not isinstance(value, str) or not PLACEHOLDERS.match(value):
                 check_option(cfg, key, value)

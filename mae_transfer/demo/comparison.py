@@ -22,7 +22,7 @@ from mae_transfer.demo.plans import METHODS, Method, Plan
 from mae_transfer.demo.results import read_results, results_table, write_results
 from mae_transfer.demo.scenes import DEFAULT_ROOT, make_scenes
 from mae_transfer.demo.steps import StepRunner, tokenizer_folder
-from mae_transfer.run.places import workplace
+from mae_transfer.run.places import default_root
 
 
 def compare(
@@ -55,10 +55,10 @@ def compare(
     """
     if method not in METHODS:
         raise ValueError(f'method={method!r}: choose from {", ".join(METHODS)}')
-    root = Path(work_dir) if work_dir else workplace() / METHODS[method].work_dir
+    root = Path(work_dir) if work_dir else default_root() / METHODS[method].work_dir
     plan = Plan(root, METHODS[method].starts, seeds, jobs)
     start = time.monotonic()
-    make_scenes(workplace() / DEFAULT_ROOT)
+    make_scenes(default_root() / DEFAULT_ROOT)
     own = StepRunner(plan).run()
     records = _with_rows_beside(METHODS[method], plan, own)
     write_results(root / METHODS[method].results, records)

@@ -9,6 +9,11 @@ IN_CHECKOUT = ROOT == PACKAGE.parent
 CONFIG_PREFIX = 'mae_transfer::'
 
 
+def default_root() -> Path:
+    """Folder of data/ and work_dirs/ where none is named: the checkout, else the current folder."""
+    return ROOT if IN_CHECKOUT else Path.cwd()
+
+
 def find_file(path: str, what: str) -> str:
     """Find a file that is given relative to the current folder or to the checkout.
 

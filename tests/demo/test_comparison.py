@@ -89,7 +89,7 @@ def test_comparison__pretrain_transfer_evaluate_draw(tmp_path, starts, in_this_p
 def method(monkeypatch, tmp_path) -> Method:
     """CAE's method, without its runs: two records stand for them, a file for the picture."""
     made = [record('detection', init, 0, box_AP=3.0) for init in ('random', 'CAE')]
-    monkeypatch.setattr(comparison, 'workplace', lambda: tmp_path)
+    monkeypatch.setattr(comparison, 'default_root', lambda: tmp_path)
     monkeypatch.setattr(
         comparison, 'make_scenes', lambda root: root.mkdir(parents=True, exist_ok=True)
     )
