@@ -42,7 +42,7 @@ def main() -> int | None:
         print(f'mae-transfer {_constants("version.py")["__version__"]}')
         return 0
     if name not in COMMANDS:
-        hint = _constants('closest.py')['closest'](name, COMMANDS)
+        hint = _constants('closest.py')['closest'](name, list(COMMANDS))
         print(
             f'error: there is no command {name!r}; {hint}; `mae-transfer --help` lists all',
             file=sys.stderr,
