@@ -149,8 +149,11 @@ def any_basis(patch_size: int) -> str:
 
 
 def narrow_detector(cfg: Config) -> None:
-    """Take few proposals; predict something, however unsure."""
+    """Make the box heads' layers narrow; take few proposals; predict something, however unsure."""
     model = cfg.model
+    heads = model.roi_head.bbox_head
+    for head in heads if isinstance(heads, list) else [heads]:
+        head.fc_out_channels = 64
     rcnn = model.train_cfg.rcnn
     for stage in rcnn if isinstance(rcnn, list) else [rcnn]:
         stage.sampler.num = 32

@@ -1,10 +1,10 @@
 """ImageNet-1K for a tokenizer: CAE's crop and flip, at the 112 pixels at which tokens are taken.
 
-Own pictures, one folder a class:
---cfg-options data.root=FOLDER data.train_img=train data.val_img=val
+Own pictures, in any folders:
+--cfg-options data.root=FOLDER data.train_img=SUBFOLDER data.val_img=SUBFOLDER
 """
 
-view_size = 112
+view_size = 112  # pixels: 14 x 14 codes
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

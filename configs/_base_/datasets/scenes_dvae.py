@@ -2,7 +2,7 @@
 
 _base_ = './scenes_unlabelled.py'
 
-view_size = 32
+view_size = 32  # pixels: 8 x 8 codes
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

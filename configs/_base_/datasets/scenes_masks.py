@@ -1,6 +1,6 @@
-"""The embedded scenes with masks: every digit is one class, all else the other."""
+"""The embedded scenes with masks: all digits are one class, everything else the other."""
 
-crop_size = (64, 64)
+crop_size = (64, 64)  # pixels
 classes = ('background', 'digit')
 palette = [[0, 0, 0], [230, 25, 75]]
 map_labels = dict(type='MapLabels', label_map={0: 0, **{digit: 1 for digit in range(1, 11)}})

@@ -1,4 +1,4 @@
-"""The demo's UperNet: 32 channels, digits against all else."""
+"""The demo's UperNet: 32 channels, digits against everything else."""
 
 _base_ = ['./upernet_vit-base-p16.py', './vit_demo.py']
 
@@ -6,7 +6,7 @@ channels = 32
 norm_cfg = dict(type='BN', requires_grad=True)
 
 model = dict(
-    data_preprocessor=dict(size=(64, 64)),
+    data_preprocessor=dict(size=(64, 64)),  # pixels
     backbone={
         '_delete_': True,
         **_base_.encoder,
