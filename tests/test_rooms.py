@@ -1,6 +1,7 @@
 """The walls of the package, read from its imports: doors between rooms, no circles."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ DOORS['run'] = DOORS['hooks'] | {'hooks'}
 DOORS['demo'] = DOORS['run'] | {'run'}
 # The package's own __init__.py opens these rooms, which need MMEngine alone.
 OPENED = {'backbones', 'checkpoints', 'compat', 'data', 'hooks', 'necks', 'optim', 'version'}
+
+STEP_OF_A_JOURNEY = re.compile(r'(\w+,? )?((for )?both journeys|journey \d)', re.IGNORECASE)
 
 # Removed from NumPy by release 2, or deprecated in it.
 DROPPED_BY_NUMPY = {
@@ -69,6 +72,15 @@ def imported_modules(path: Path, tree: ast.AST | None = None) -> Iterator[str]:
         for name in names:
             if name.split('.')[0] == 'mae_transfer':
                 yield name if (ROOT / name.replace('.', '/')).is_dir() else existing_module(name)
+
+
+def imported_names(tree: ast.AST) -> Iterator[str]:
+    """Walk the modules that a file names in its imports, whoever wrote them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield '.' * node.level + (node.module or '')
 
 
 def existing_module(name: str) -> str:
@@ -166,6 +178,25 @@ def test_tests__mirror_the_rooms():
     assert mirrored - rooms <= others
 
 
+def test_tools__import_nothing_of_each_other():
+    """A tool is a command line; what two of them need lives in the package."""
+    tools = {path.stem for path in python_files('tools')} | {'tools'}
+    shared = [
+        f'{path.name} imports {name}'
+        for path in python_files('tools')
+        for name in imported_names(parse(path))
+        if name.split('.')[0] in tools
+    ]
+    assert shared == []
+
+
+@pytest.mark.parametrize('path', python_files('tools'), ids=lambda path: path.name)
+def test_tool__is_no_longer_than_a_command_line(path):
+    """The doctor alone may be: it must run where the package cannot be imported."""
+    lines = path.read_text(encoding='utf-8').count('\n')
+    assert lines <= 130 or path.name == 'doctor.py'
+
+
 def test_names__no_room_for_leftovers():
     names = {path.name for path in python_files('mae_transfer', 'tools', 'tests')}
     assert names.isdisjoint({'utils.py', 'misc.py', 'helpers.py', 'common.py'})
@@ -179,6 +210,16 @@ def test_modules__open_with_a_docstring(folder):
         if ast.get_docstring(parse(path)) is None
     ]
     assert silent == []
+
+
+def test_modules__open_with_what_they_do():
+    """Not with their step of a journey, as 'Journey 2, third step: ...' would."""
+    steps = []
+    for path in python_files('mae_transfer', 'tools', 'configs'):
+        first = (ast.get_docstring(parse(path)) or '').split('\n')[0]
+        if STEP_OF_A_JOURNEY.match(first):
+            steps.append(f'{path.relative_to(ROOT)}: {first}')
+    assert steps == []
 
 
 def test_code__uses_no_name_that_numpy_dropped():
