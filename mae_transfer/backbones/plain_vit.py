@@ -389,6 +389,7 @@ class PlainViT(BaseModule):
             ``pos_order``: 'xy' or 'yx' for a sine-cosine table in that order, 'learned' for any
             other table, None without one.
         """
+        layer_scale = any(name.endswith('ls1.gamma') for name, _ in self.named_parameters())
         table, pos_order = self.pos_embed if pos_embed is None else pos_embed, None
         if table is not None:
             pos_order = next(iter(sincos_orders(table, self.pos_grid)), 'learned')
@@ -405,7 +406,7 @@ class PlainViT(BaseModule):
             num_prefix_tokens=self.num_prefix_tokens,
             pos_order=pos_order,
             act='gelu',
-            layer_scale=any(name.endswith('ls1.gamma') for name, _ in self.named_parameters()),
+            layer_scale=layer_scale,
         )
 
     # ---- forward ---------------------------------------------------------------------------
