@@ -86,6 +86,15 @@ class PlainViT(BaseModule):
         ValueError: If an argument is out of range or two of them exclude each other.
     """
 
+    cls_token: nn.Parameter | None
+    reg_token: nn.Parameter | None
+    pos_embed: nn.Parameter | None
+    blocks: Any  # a ModuleList of Block, whose entries mypy reads as plain modules
+    rel_pos_bias: RelPosBias | None
+    rel_pos_bias_window: RelPosBias | None
+    norm: nn.LayerNorm | None
+    fc_norm: nn.LayerNorm | None
+
     def __init__(
         self,
         arch: str | dict = 'base',
@@ -425,7 +434,7 @@ class PlainViT(BaseModule):
             x = torch.cat([registers, x], dim=1)  # (B, R + L, C)
         if self.cls_token is None:
             return x
-        cls = self.cls_token
+        cls: Tensor = self.cls_token
         if self.pos_embed is not None and self.num_prefix_positions:
             cls = cls + self.pos_embed[:, :1]
         return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + R + L, C)
@@ -443,7 +452,7 @@ class PlainViT(BaseModule):
         device, dtype = x.device.type, x.dtype
         if torch.is_autocast_enabled(device):  # attention runs in the small dtype
             dtype = torch.get_autocast_dtype(device)
-        bias = {}
+        bias: dict[int, Tensor] = {}
         if self.rel_pos_bias is not None:
             bias[0] = self.rel_pos_bias(grid, dtype)
         if self.rel_pos_bias_window is not None:
@@ -470,7 +479,7 @@ class PlainViT(BaseModule):
         if self.out_type == 'cls':
             return x[:, 0]
         patches = x[:, self.num_prefix_tokens :]
-        if self.out_type == 'avg':
+        if self.fc_norm is not None:
             return self.fc_norm(patches.mean(dim=1))
         return patches.transpose(1, 2).reshape(len(x), -1, *grid).contiguous()
 
@@ -492,7 +501,7 @@ class PlainViT(BaseModule):
                 f'{self.in_channels}, H, W): adapt the data or in_channels'
             )
         x = self.patch_embed(x)  # (B, C, h, w)
-        grid = tuple(x.shape[-2:])
+        grid = (x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # (B, L, C)
         positions = self.patch_positions(grid)
         if positions is not None:

@@ -119,7 +119,7 @@ def _shown_parts(parts: Parts) -> dict:
         pos_embed=_plain(parts.pos_embed),
         norm=parts.norm,
         fc_norm=parts.fc_norm,
-        qkv_bias={True: 'full', False: None}.get(parts.qkv_bias, parts.qkv_bias),
+        qkv_bias='full' if parts.qkv_bias is True else parts.qkv_bias or None,
         rel_pos=parts.rel_pos or None,
     )
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile, read_checkpoint
 from mae_transfer.checkpoints.layouts.facts import gather_facts
-from mae_transfer.checkpoints.layouts.key_maps import (
+from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.layouts.pos_grid import find_pos_grid
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import (
     EncoderTensors,
     decoder_tensors,
     encoder_tensors,
-    layout_named,
 )
-from mae_transfer.checkpoints.layouts.parts import find_parts
-from mae_transfer.checkpoints.layouts.pos_grid import find_pos_grid
 from mae_transfer.checkpoints.steps import Tensors
 
 # Facts about a decoder and a pre-training, which no encoder needs to know, and what they must be

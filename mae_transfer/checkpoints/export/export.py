@@ -13,8 +13,9 @@ from mae_transfer.checkpoints.export.fit import check_finite, fit_decoder_to_tar
 from mae_transfer.checkpoints.export.models import HUB_CONFIGS, model_arguments
 from mae_transfer.checkpoints.export.targets import Target, find_target
 from mae_transfer.checkpoints.files.hugging_face import INDEX_SUFFIX
-from mae_transfer.checkpoints.layouts.key_maps import layout_named, name_decoder, name_encoder
 from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import name_decoder, name_encoder
 from mae_transfer.checkpoints.source import Source, complete_facts, read_source
 from mae_transfer.checkpoints.steps import Step, Tensors
 from mae_transfer.version import __version__

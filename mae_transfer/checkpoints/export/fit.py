@@ -194,7 +194,7 @@ def _fit_positions(tensors: Tensors, pos_grid: tuple[int, int], target: Target) 
 
 def _fit_norms(tensors: Tensors, target: Target) -> Fitted:
     """The final norm of the tokens, or that of their mean."""
-    steps = []
+    steps: list[Step] = []
     for group in ('norm', 'fc_norm'):
         names = [name for name in tensors if name.startswith(f'{group}.')]
         if names and group in target.norms:

@@ -15,9 +15,9 @@ from mae_transfer.backbones.timm_weights import timm_facts
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.files.hugging_face import CONFIG, config_facts
 from mae_transfer.checkpoints.files.metadata import check_metadata
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors
 from mae_transfer.checkpoints.layouts.parts import find_parts
 from mae_transfer.checkpoints.layouts.pos_grid import square_grids
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Tensors
 from mae_transfer.layers.pos_embed import sincos_orders
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.fit.account import LEFT_OVER, LoadAccount, account_of_load
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Resized, Step
 
 

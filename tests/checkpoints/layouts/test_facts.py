@@ -6,7 +6,8 @@ import torch
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts, tensor_facts
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from tests.references.checkpoint_files import ARCH, make_vit
 
 
