@@ -131,9 +131,9 @@ def complete_facts(source: Source) -> None:
     table = tensors.get('pos_embed')
     if table is None:
         return
-    prefix_rows = find_parts(tensors).prefix_rows
+    registers = find_parts(tensors).num_register_tokens
     try:
-        grid = find_pos_grid(table.shape[1], prefix_rows, facts.get('pos_grid'), None, ADVICE)
+        grid = find_pos_grid(table.shape[1], registers, facts.get('pos_grid'), None, ADVICE)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
     facts['pos_grid'] = grid

@@ -133,13 +133,10 @@ def _fit_qkv_bias(tensors: Tensors, wanted: Tensors) -> Fitted:
     fused = [name for name in tensors if name.endswith('.attn.qkv.bias')]
     bias = find_parts(wanted).qkv_bias
     if fused and bias == 'no-key':
-        parts = {
-            name.replace('qkv.bias', part): [name]
-            for name in fused
-            for part in ('q_bias', 'v_bias')
-        }
+        kept = ('q_bias', 'v_bias')
+        made_of = {name.replace('qkv.bias', part): [name] for name in fused for part in kept}
         words = f'qkv.bias {len(fused)} split, key part dropped'
-        return split_qv_bias(tensors), [Step(words, made_of=parts)]
+        return split_qv_bias(tensors), [Step(words, made_of)]
     if split and bias is True:
         made_of = {
             name.replace('q_bias', 'qkv.bias'): [name, name.replace('q_bias', 'v_bias')]
@@ -168,7 +165,7 @@ def _fit_norms(tensors: Tensors, vit: PlainViT, fc_norm: str) -> Fitted:
     for group, part in (('norm', vit.norm), ('fc_norm', vit.fc_norm)):
         names_of = [name for name in tensors if name.startswith(f'{group}.')]
         if part is None and names_of:
-            tensors = {name: t for name, t in tensors.items() if name not in names_of}
+            tensors = {name: tensor for name, tensor in tensors.items() if name not in names_of}
             steps.append(Step(unused={group: names_of}))
     return tensors, steps
 

@@ -67,8 +67,7 @@ def _fit_table(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None
 
     registers = _registers(tensors, table)
     num_registers = 0 if registers is None else registers.shape[1]
-    prefix_rows = {0, 1, num_registers, num_registers + 1}
-    grid = find_pos_grid(table.shape[1], prefix_rows, pos_grid, vit.pos_grid, ADVICE)
+    grid = find_pos_grid(table.shape[1], num_registers, pos_grid, vit.pos_grid, ADVICE)
     num_prefix = table.shape[1] - math.prod(grid)
     if grid != vit.pos_grid:
         table = resize_pos_embed(table, vit.pos_grid, grid, num_prefix)

@@ -130,7 +130,7 @@ def tensor_facts(tensors: Tensors, pos_grid: Sequence[int] | None = None) -> dic
     table = tensors.get('pos_embed')
     if table is not None and table.ndim == 3:
         rows, orders = table.shape[1], set()
-        for h, w in [pos_grid] if pos_grid else square_grids(rows, parts.prefix_rows):
+        for h, w in [pos_grid] if pos_grid else square_grids(rows, parts.num_register_tokens):
             orders |= set(sincos_orders(table, (h, w)) if h * w <= rows else ())
         if len(orders) == 1:
             facts['pos_order'] = orders.pop()
