@@ -86,6 +86,15 @@ class PlainViT(BaseModule):
         ValueError: If an argument is out of range or two of them exclude each other.
     """
 
+    cls_token: nn.Parameter | None
+    reg_token: nn.Parameter | None
+    pos_embed: nn.Parameter | None
+    blocks: Any  # a ModuleList of Block, whose entries mypy reads as plain modules
+    rel_pos_bias: RelPosBias | None
+    rel_pos_bias_window: RelPosBias | None
+    norm: nn.LayerNorm | None
+    fc_norm: nn.LayerNorm | None
+
     def __init__(
         self,
         arch: str | dict = 'base',
@@ -389,6 +398,7 @@ class PlainViT(BaseModule):
             ``pos_order``: 'xy' or 'yx' for a sine-cosine table in that order, 'learned' for any
             other table, None without one.
         """
+        layer_scale = any(name.endswith('ls1.gamma') for name, _ in self.named_parameters())
         table, pos_order = self.pos_embed if pos_embed is None else pos_embed, None
         if table is not None:
             pos_order = next(iter(sincos_orders(table, self.pos_grid)), 'learned')
@@ -405,7 +415,7 @@ class PlainViT(BaseModule):
             num_prefix_tokens=self.num_prefix_tokens,
             pos_order=pos_order,
             act='gelu',
-            layer_scale=any(name.endswith('ls1.gamma') for name, _ in self.named_parameters()),
+            layer_scale=layer_scale,
         )
 
     # ---- forward ---------------------------------------------------------------------------
@@ -424,7 +434,7 @@ class PlainViT(BaseModule):
             x = torch.cat([registers, x], dim=1)  # (B, R + L, C)
         if self.cls_token is None:
             return x
-        cls = self.cls_token
+        cls: Tensor = self.cls_token
         if self.pos_embed is not None and self.num_prefix_positions:
             cls = cls + self.pos_embed[:, :1]
         return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + R + L, C)
@@ -442,7 +452,7 @@ class PlainViT(BaseModule):
         device, dtype = x.device.type, x.dtype
         if torch.is_autocast_enabled(device):  # attention runs in the small dtype
             dtype = torch.get_autocast_dtype(device)
-        bias = {}
+        bias: dict[int, Tensor] = {}
         if self.rel_pos_bias is not None:
             bias[0] = self.rel_pos_bias(grid, dtype)
         if self.rel_pos_bias_window is not None:
@@ -469,7 +479,7 @@ class PlainViT(BaseModule):
         if self.out_type == 'cls':
             return x[:, 0]
         patches = x[:, self.num_prefix_tokens :]
-        if self.out_type == 'avg':
+        if self.fc_norm is not None:
             return self.fc_norm(patches.mean(dim=1))
         return patches.transpose(1, 2).reshape(len(x), -1, *grid).contiguous()
 
@@ -491,7 +501,7 @@ class PlainViT(BaseModule):
                 f'{self.in_channels}, H, W): adapt the data or in_channels'
             )
         x = self.patch_embed(x)  # (B, C, h, w)
-        grid = tuple(x.shape[-2:])
+        grid = (x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # (B, L, C)
         positions = self.patch_positions(grid)
         if positions is not None:

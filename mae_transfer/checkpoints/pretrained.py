@@ -1,4 +1,4 @@
-"""Pre-trained weights into a PlainViT: the step that opens the transfer journey.
+"""Loads pre-trained weights into a PlainViT, from Python or by a config's ``init_cfg``.
 
 file -> named tensors -> layout -> facts -> fitted to the encoder -> loaded, with an account of each
 tensor.
@@ -17,7 +17,7 @@ from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
 from mae_transfer.checkpoints.fit.account import LoadAccount, account_of_load
 from mae_transfer.checkpoints.fit.encoder import fit_encoder
 from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
-from mae_transfer.checkpoints.layouts.key_maps import encoder_tensors
+from mae_transfer.checkpoints.layouts.translate import encoder_tensors
 from mae_transfer.registry import WEIGHT_INITIALIZERS
 
 LEFT_AS_IT_WAS = ('fresh', 'let pass')  # states of tensors in the account
@@ -37,7 +37,7 @@ def load_pretrained(
 
     Args:
         vit: The encoder.
-        checkpoint: A file of any layout of :mod:`~mae_transfer.checkpoints.layouts.key_maps`; the
+        checkpoint: A file of any layout of :mod:`~mae_transfer.checkpoints.layouts.table`; the
             work dir of a run of ours; a folder of Hugging Face's library; or 'timm:NAME', the
             cached weights of a timm model.
         pos_grid: Rows and columns of the file's ``pos_embed``, where they are no square and the

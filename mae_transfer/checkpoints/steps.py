@@ -4,7 +4,7 @@ A function that fits tensors takes a dict of them and returns a new one with its
 made from the steps, so no step needs to know of an account.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -50,17 +50,3 @@ class Step:
 
 
 Fitted = tuple[Tensors, list[Step]]
-
-
-def in_turn(tensors: Tensors, *stages: Callable[[Tensors], Fitted]) -> Fitted:
-    """Pass tensors through several functions and collect the steps of all of them."""
-    steps: list[Step] = []
-    for stage in stages:
-        tensors, done = stage(tensors)
-        steps += done
-    return tensors, steps
-
-
-def resize_step(name: str, old: Tensor, new: Tensor, words: str, how: str | None = None) -> Step:
-    """Make the step that replaced ``old`` by ``new``; ``how`` is ``words`` if not given."""
-    return Step(words, resized={name: Resized(tuple(old.shape), tuple(new.shape), how or words)})

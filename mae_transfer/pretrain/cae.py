@@ -1,5 +1,7 @@
 """Context autoencoder: encoder, regressor, decoder, target and losses wired together."""
 
+from typing import Any
+
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
@@ -66,6 +68,16 @@ class ContextAutoencoder(BaseSelfSupervisor):
             raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
         self.linear_init = linear_init
         check_encoder(self.backbone)
+
+    def pretraining_metadata(self) -> dict[str, Any]:
+        """Facts about the pre-training that no tensor tells, in plain containers."""
+        facts: dict[str, Any] = {}
+        if hasattr(self.masking, 'mask_ratio'):
+            masking = type(self.masking).__name__
+            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
+        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
+            facts['norm_pix'] = self.target_generator.norm_pix
+        return facts
 
     def init_weights(self) -> None:
         """Initialise as CAE does, then load what ``init_cfg`` names."""

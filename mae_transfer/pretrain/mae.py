@@ -1,5 +1,7 @@
 """Masked autoencoder: encoder, decoder, target and loss wired together."""
 
+from typing import Any
+
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
@@ -74,6 +76,18 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         self.mask_token = None
         if encoder_mask_token:
             self.mask_token = nn.Parameter(torch.zeros(1, 1, self.backbone.embed_dims))
+
+    def pretraining_metadata(self) -> dict[str, Any]:
+        """Facts about the pre-training that no tensor tells, in plain containers."""
+        facts: dict[str, Any] = {}
+        if hasattr(self.masking, 'mask_ratio'):
+            masking = type(self.masking).__name__
+            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
+        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
+            facts['norm_pix'] = self.target_generator.norm_pix
+        if len(self.neck.decoder_blocks):
+            facts['decoder_num_heads'] = self.neck.decoder_blocks[0].attn.num_heads
+        return facts
 
     def init_weights(self) -> None:
         """Initialise as MAE does (appendix A.1), then load what ``init_cfg`` names.

@@ -1,6 +1,6 @@
-"""First step of a transfer: from a path or a timm name to named tensors and what is stated of them.
+"""Reads a path or a timm name as named tensors, with what the file states about them.
 
-How bytes are read safely is the business of ``file_content``.
+How bytes are read safely is the business of ``compat.safe_load``.
 """
 
 import json

@@ -6,7 +6,7 @@ from typing import Any
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.layouts.facts import Facts
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Names, Resized, Step
 
 LEFT_OVER = 'without a place in the encoder'

@@ -19,9 +19,9 @@ from mae_transfer.checkpoints.fit.patch_embed import fit_patch_embed
 from mae_transfer.checkpoints.fit.positions import fit_positions
 from mae_transfer.checkpoints.fit.rel_pos import fit_rel_pos
 from mae_transfer.checkpoints.layouts.facts import Facts
-from mae_transfer.checkpoints.layouts.parts import TABLE, find_parts, rel_pos_names
+from mae_transfer.checkpoints.layouts.parts import TABLE, find_parts
 from mae_transfer.checkpoints.layouts.qkv_packing import join_qv_bias, split_qv_bias
-from mae_transfer.checkpoints.steps import Fitted, Step, Tensors, in_turn
+from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
 
 FC_NORMS = ('fresh', 'norm')
 NOT_FINITE = 'with NaN, infinity or no floating-point numbers'
@@ -108,16 +108,14 @@ def fit_encoder(
     wanted = vit.state_dict()
     pos_grid, table_grid = _grids(facts)
     patch_embed = tuple(wanted[PATCH_EMBED].shape)
-    return in_turn(
-        dict(tensors),
-        lambda tensors: fit_patch_embed(tensors, patch_embed, in_channels_rule),
-        lambda tensors: fit_positions(tensors, vit, pos_grid),
-        lambda tensors: _fit_qkv_bias(tensors, wanted),
-        lambda tensors: fit_rel_pos(tensors, vit, table_grid),
-        lambda tensors: _fill_fc_norm(tensors, vit, fc_norm),
-        lambda tensors: _set_norms_aside(tensors, vit),
-        lambda tensors: _match(tensors, wanted, allow_partial),
-    )
+    tensors, patches = fit_patch_embed(tensors, patch_embed, in_channels_rule)
+    tensors, positions = fit_positions(tensors, vit, pos_grid)
+    tensors, biases = _fit_qkv_bias(tensors, wanted)
+    tensors, rel_pos = fit_rel_pos(tensors, vit, table_grid)
+    tensors, norms = _fit_norms(tensors, vit, fc_norm)
+    steps = [*patches, *positions, *biases, *rel_pos, *norms, *_fit_layer_scale(tensors, wanted)]
+    tensors, matched = _match(tensors, wanted, _fresh_by(steps), allow_partial)
+    return tensors, [*steps, *matched]
 
 
 def _grids(facts: Facts) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
@@ -135,13 +133,10 @@ def _fit_qkv_bias(tensors: Tensors, wanted: Tensors) -> Fitted:
     fused = [name for name in tensors if name.endswith('.attn.qkv.bias')]
     bias = find_parts(wanted).qkv_bias
     if fused and bias == 'no-key':
-        parts = {
-            name.replace('qkv.bias', part): [name]
-            for name in fused
-            for part in ('q_bias', 'v_bias')
-        }
+        kept = ('q_bias', 'v_bias')
+        made_of = {name.replace('qkv.bias', part): [name] for name in fused for part in kept}
         words = f'qkv.bias {len(fused)} split, key part dropped'
-        return split_qv_bias(tensors), [Step(words, made_of=parts)]
+        return split_qv_bias(tensors), [Step(words, made_of)]
     if split and bias is True:
         made_of = {
             name.replace('q_bias', 'qkv.bias'): [name, name.replace('q_bias', 'v_bias')]
@@ -152,44 +147,61 @@ def _fit_qkv_bias(tensors: Tensors, wanted: Tensors) -> Fitted:
     return tensors, []
 
 
-def _fill_fc_norm(tensors: Tensors, vit: PlainViT, fc_norm: str) -> Fitted:
-    """Start ``fc_norm`` from the final norm, as CAE's fine-tuning does; a file's own one counts."""
-    if fc_norm == 'fresh':
-        return tensors, []
+def _fit_norms(tensors: Tensors, vit: PlainViT, fc_norm: str) -> Fitted:
+    """Fill ``fc_norm`` where it is not to start fresh; take out norms that the encoder lacks.
+
+    MAE's fine-tuning starts it at one and zero, CAE's from the final norm; a file's own one counts.
+    """
+    steps = []
+    if fc_norm == 'norm':
+        _check_fc_norm(tensors, vit)
+    if fc_norm == 'norm' and 'fc_norm.weight' not in tensors:
+        names = {f'norm.{part}': f'fc_norm.{part}' for part in ('weight', 'bias')}
+        tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
+        steps.append(Step('fc_norm from norm', {new: [old] for old, new in names.items()}))
+    elif vit.fc_norm is not None:
+        missing = [n for n in ('fc_norm.weight', 'fc_norm.bias') if n not in tensors]
+        steps += [Step(fresh={'fc_norm': missing})] if missing else []
+    for group, part in (('norm', vit.norm), ('fc_norm', vit.fc_norm)):
+        names_of = [name for name in tensors if name.startswith(f'{group}.')]
+        if part is None and names_of:
+            tensors = {name: tensor for name, tensor in tensors.items() if name not in names_of}
+            steps.append(Step(unused={group: names_of}))
+    return tensors, steps
+
+
+def _check_fc_norm(tensors: Tensors, vit: PlainViT) -> None:
     if vit.fc_norm is None:
         raise ValueError(
             "fc_norm='norm', but the encoder has no fc_norm: only out_type='avg' builds one; leave "
             'the option out'
         )
-    if 'fc_norm.weight' in tensors:
-        return tensors, []
-    if not {'norm.weight', 'norm.bias'} <= tensors.keys():
+    if 'fc_norm.weight' not in tensors and not {'norm.weight', 'norm.bias'} <= tensors.keys():
         raise ValueError("fc_norm='norm', but the file has no final norm: use fc_norm='fresh'")
-    names = {f'norm.{part}': f'fc_norm.{part}' for part in ('weight', 'bias')}
-    renamed = {names.get(name, name): tensor for name, tensor in tensors.items()}
-    return renamed, [Step('fc_norm from norm', {new: [old] for old, new in names.items()})]
 
 
-def _set_norms_aside(tensors: Tensors, vit: PlainViT) -> Fitted:
-    """Take out the final norms that the encoder does not have."""
-    unused = {
-        group: [name for name in tensors if name.startswith(f'{group}.')]
-        for group, part in (('norm', vit.norm), ('fc_norm', vit.fc_norm))
-        if part is None
-    }
-    dropped = {name for names in unused.values() for name in names}
-    kept = {name: tensor for name, tensor in tensors.items() if name not in dropped}
-    return kept, [Step(unused={group: names for group, names in unused.items() if names})]
+def _fit_layer_scale(tensors: Tensors, wanted: Tensors) -> list[Step]:
+    """Let scales of one stay, where the file has none: they change nothing."""
+    gammas = [name for name in wanted if name.endswith('.gamma')]
+    if not gammas or any(name.endswith('.gamma') for name in tensors):
+        return []
+    ones = all(bool(torch.all(wanted[name] == 1)) for name in gammas)
+    return [Step(fresh={'layer scale of 1': gammas})] if ones else []
 
 
-def _match(tensors: Tensors, wanted: Tensors, allow_partial: Sequence[str]) -> Fitted:
+def _fresh_by(steps: Iterable[Step]) -> set[str]:
+    """Collect what the steps leave fresh by design."""
+    return {name for step in steps for names in step.fresh.values() for name in names}
+
+
+def _match(
+    tensors: Tensors, wanted: Tensors, fresh: set[str], allow_partial: Sequence[str]
+) -> Fitted:
     """Raise unless the tensors, with what is fresh by design, are exactly the encoder.
 
     What ``allow_partial`` names is taken out of the tensors instead.
     """
-    fresh = _fresh(tensors, wanted)
-    by_design = {name for names in fresh.values() for name in names}
-    missing = [name for name in wanted if name not in tensors and name not in by_design]
+    missing = [name for name in wanted if name not in tensors and name not in fresh]
     left_over = [name for name in tensors if name not in wanted]
     misshapen = {
         name: f'{name} {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}'
@@ -220,23 +232,7 @@ def _match(tensors: Tensors, wanted: Tensors, allow_partial: Sequence[str]) -> F
     idle = [pattern for pattern in allow_partial if not fnmatch.filter(passed, pattern)]
     words = f'allow_partial had nothing to let pass for {", ".join(idle)}' if idle else ''
     let_pass = {reason: names for reason, names in let_pass.items() if names}
-    return kept, [Step(words, fresh=fresh, let_pass=let_pass)]
-
-
-def _fresh(tensors: Tensors, wanted: Tensors) -> dict[str, list[str]]:
-    """Group what may keep its start in the encoder, as the file has nothing of its kind."""
-    missing = [name for name in wanted if name not in tensors]
-    fresh = {}
-    if not rel_pos_names(tensors):
-        fresh['rel_pos'] = rel_pos_names(missing)
-    # MAE's fine-tuning starts fc_norm at one and zero, not from the final norm
-    fresh['fc_norm'] = [name for name in missing if name.startswith('fc_norm.')]
-    gammas = [name for name in missing if name.endswith('.gamma')]
-    if not any(name.endswith('.gamma') for name in tensors) and all(
-        torch.all(wanted[name] == 1) for name in gammas
-    ):
-        fresh['layer scale of 1'] = gammas
-    return {group: names for group, names in fresh.items() if names}
+    return kept, [Step(words, let_pass=let_pass)]
 
 
 def _named_by(patterns: Sequence[str], names: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ import torch
 from timm.layers import resample_patch_embed
 from torch import Tensor
 
-from mae_transfer.checkpoints.steps import Fitted, Tensors, resize_step
+from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 
 NAME = 'patch_embed.proj.weight'
 CHANNEL_RULES = ('mean', 'repeat', 'zero')
@@ -35,15 +35,20 @@ def fit_patch_embed(
     if kernel.shape[1] != shape[1]:
         adapted = adapt_channels(kernel, shape[1], in_channels_rule)
         how = f'{kernel.shape[1]} -> {shape[1]} channels by the rule {in_channels_rule!r}'
-        steps.append(resize_step(NAME, kernel, adapted, f'patch_embed {how}', how))
+        steps.append(_step(kernel, adapted, how))
         kernel = adapted
     if kernel.shape[2:] != shape[2:]:
         (p, q), (new_p, new_q) = kernel.shape[2:], shape[2:]
         resampled = resample_patch_embed(kernel, [new_p, new_q])
         how = f'{p}x{q} -> {new_p}x{new_q} by the pseudo-inverse of bicubic resizing (FlexiViT)'
-        steps.append(resize_step(NAME, kernel, resampled, f'patch_embed {how}', how))
+        steps.append(_step(kernel, resampled, how))
         kernel = resampled
     return tensors | {NAME: kernel}, steps
+
+
+def _step(old: Tensor, new: Tensor, how: str) -> Step:
+    resized = Resized(tuple(old.shape), tuple(new.shape), how)
+    return Step(f'patch_embed {how}', resized={NAME: resized})
 
 
 def adapt_channels(kernel: Tensor, in_channels: int, rule: str | None) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.layouts.pos_grid import find_pos_grid
-from mae_transfer.checkpoints.steps import Fitted, Step, Tensors, in_turn, resize_step
+from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 from mae_transfer.layers.pos_embed import resize_pos_embed
 
 ADVICE = "add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ...)"
@@ -32,12 +32,10 @@ def fit_positions(
     Raises:
         ValueError: If the file's grid can be told neither from its rows nor from a statement.
     """
-    return in_turn(
-        tensors,
-        _name_distillation_token,
-        lambda tensors: _fit_table(tensors, vit, pos_grid),
-        lambda tensors: _drop_cls_token(tensors, vit),
-    )
+    tensors, named = _name_distillation_token(tensors)
+    tensors, fitted = _fit_table(tensors, vit, pos_grid)
+    tensors, dropped = _drop_cls_token(tensors, vit)
+    return tensors, [*named, *fitted, *dropped]
 
 
 def _name_distillation_token(tensors: Tensors) -> Fitted:
@@ -63,13 +61,13 @@ def _fit_table(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None
     fitted, steps = dict(tensors), []
 
     def replace(new: Tensor, words: str) -> None:
-        steps.append(resize_step('pos_embed', fitted['pos_embed'], new, words))
+        resized = Resized(tuple(fitted['pos_embed'].shape), tuple(new.shape), words)
+        steps.append(Step(words, resized={'pos_embed': resized}))
         fitted['pos_embed'] = new
 
     registers = _registers(tensors, table)
     num_registers = 0 if registers is None else registers.shape[1]
-    prefix_rows = {0, 1, num_registers, num_registers + 1}
-    grid = find_pos_grid(table.shape[1], prefix_rows, pos_grid, vit.pos_grid, ADVICE)
+    grid = find_pos_grid(table.shape[1], num_registers, pos_grid, vit.pos_grid, ADVICE)
     num_prefix = table.shape[1] - math.prod(grid)
     if grid != vit.pos_grid:
         table = resize_pos_embed(table, vit.pos_grid, grid, num_prefix)

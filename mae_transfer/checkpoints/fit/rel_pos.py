@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.layouts.parts import TABLE
-from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors, in_turn
+from mae_transfer.checkpoints.layouts.parts import TABLE, rel_pos_names
+from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 from mae_transfer.layers.rel_pos import rel_pos_table_rows, resize_rel_pos, resize_rel_pos_table
 
 SHARED, SHARED_WINDOW = f'rel_pos_bias.{TABLE}', f'rel_pos_bias_window.{TABLE}'
@@ -17,7 +17,8 @@ def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | Non
     """Bring relative positions to the encoder's windows, and a shared table to each block.
 
     Decomposed vectors are interpolated linearly (detectron2), tables by BEiT's geometric
-    progression. Rows of a class token that the encoder does not have are dropped.
+    progression. Rows of a class token that the encoder does not have are dropped. Without any in
+    the file, those of the encoder stay fresh: they start at zero.
 
     Args:
         tensors: The file's encoder by PlainViT's names.
@@ -31,12 +32,12 @@ def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | Non
         ValueError: If a table's rows are those of no square window.
     """
     wanted = vit.state_dict()
-    return in_turn(
-        tensors,
-        lambda tensors: _fit_decomposed(tensors, wanted),
-        lambda tensors: _spread_shared(tensors, wanted),
-        lambda tensors: _fit_tables(tensors, vit, wanted, pos_grid),
-    )
+    tensors, vectors = _fit_decomposed(tensors, wanted)
+    tensors, shared = _spread_shared(tensors, wanted)
+    tensors, tables = _fit_tables(tensors, vit, wanted, pos_grid)
+    steps = [*vectors, *shared, *tables]
+    missing = [] if rel_pos_names(tensors) else rel_pos_names(wanted)
+    return tensors, [*steps, Step(fresh={'rel_pos': missing})] if missing else steps
 
 
 def _fit_decomposed(tensors: Tensors, wanted: Tensors) -> Fitted:

@@ -40,11 +40,6 @@ class Parts:
     fc_norm: bool
     rel_pos: bool | str
 
-    @property
-    def prefix_rows(self) -> set[int]:
-        """Numbers of rows that may precede those of the patches in a table of positions."""
-        return {0, 1, self.num_register_tokens, self.num_register_tokens + 1}
-
 
 def find_parts(tensors: Mapping[str, Tensor]) -> Parts:
     """Tell the optional parts of an encoder from its tensors, by PlainViT's names."""

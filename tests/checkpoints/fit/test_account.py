@@ -1,12 +1,11 @@
 import json
 from pathlib import Path
 
-import torch
-
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.fit.account import LEFT_OVER, LoadAccount, account_of_load
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
-from mae_transfer.checkpoints.steps import Step, resize_step
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
+from mae_transfer.checkpoints.steps import Resized, Step
 
 
 def make_account(*steps: Step, loaded=('a', 'b')) -> LoadAccount:
@@ -19,7 +18,7 @@ def make_account(*steps: Step, loaded=('a', 'b')) -> LoadAccount:
 
 
 def resized(name: str, old: tuple[int, ...], new: tuple[int, ...], words: str) -> Step:
-    return resize_step(name, torch.empty(old), torch.empty(new), words)
+    return Step(words, resized={name: Resized(old, new, words)})
 
 
 def test_account_of_load__each_tensor_of_the_encoder_once():

@@ -8,7 +8,8 @@ from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.fit.account import account_of_load
 from mae_transfer.checkpoints.fit.encoder import fit_encoder
 from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Resized
 from tests.references.checkpoint_files import ARCH, make_vit
 

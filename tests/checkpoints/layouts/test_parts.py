@@ -35,7 +35,6 @@ def test_find_parts__are_the_arguments_that_the_encoder_was_built_with(changes):
 def test_find_parts__a_distillation_token_counts_as_a_register_token():
     parts = find_parts({'cls_token': torch.ones(1, 1, 4), 'dist_token': torch.ones(1, 1, 4)})
     assert parts.num_register_tokens == 1
-    assert parts.prefix_rows == {0, 1, 2}
 
 
 def test_find_parts__odd_tensors():

@@ -5,17 +5,16 @@ import torch
 from torch.testing import assert_close
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
-from mae_transfer.checkpoints.layouts.key_maps import (
-    LAYOUTS,
+from mae_transfer.checkpoints.layouts.qkv_packing import split_qv_bias
+from mae_transfer.checkpoints.layouts.table import LAYOUTS, layout_named
+from mae_transfer.checkpoints.layouts.translate import (
     decoder_tensors,
     encoder_tensors,
-    layout_named,
     name_decoder,
     name_encoder,
     rename,
     rename_back,
 )
-from mae_transfer.checkpoints.layouts.qkv_packing import split_qv_bias
 from tests.references.checkpoint_files import fair_fine_tuned, fair_full, make_vit, own_checkpoint
 
 NAMES = {
