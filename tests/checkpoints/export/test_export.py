@@ -413,6 +413,22 @@ def test_export__our_own_takes_everything(tmp_path, changes, suffix):
         assert torch.equal(again.state_dict()[name], tensor), name
 
 
+def test_export__our_own_of_a_distilled_deit_loads_into_what_it_names(tmp_path):
+    """Its distillation token is a register token with a position."""
+    tensors = dict(make_vit(num_register_tokens=1).state_dict())
+    tensors['dist_token'] = tensors.pop('reg_token')
+    tensors['pos_embed'] = torch.randn(1, 18, 32)
+    torch.save({'model': tensors}, tmp_path / 'deit.pth')
+    export = export_checkpoint(tmp_path / 'deit.pth', 'mae_transfer', facts=dict(num_heads=4))
+    again = PlainViT(**export.arguments)
+    account = load_pretrained(again, export.path)
+    assert account.changes == [
+        'dist_token as a register token',
+        'rows of the register tokens added to them',
+    ]
+    assert torch.equal(again.reg_token, tensors['dist_token'] + tensors['pos_embed'][:, 1:2])
+
+
 def test_export__metadata_stand_in_every_file(tmp_path):
     source = save_mae(tmp_path, own_mae(layer_scale_init=0.5))
     for target in ('mae_transfer', 'fair-mae', 'timm', 'mmpretrain', 'detectron2'):
