@@ -1,6 +1,8 @@
 """The one sibling framework that a config needs, and the classes that are registered then."""
 
 import importlib
+import sys
+from contextlib import redirect_stdout
 
 FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
 
@@ -9,7 +11,8 @@ def import_framework(scope: str | None) -> None:
     """Register the parts of the one framework that the config needs, and ours."""
     importlib.import_module('mae_transfer')
     if scope in FRAMEWORKS:
-        importlib.import_module(f'{scope}.utils').register_all_modules(init_default_scope=False)
+        with redirect_stdout(sys.stderr):  # they tell what else could be installed
+            importlib.import_module(f'{scope}.utils').register_all_modules(init_default_scope=False)
 
 
 def registries() -> list:
@@ -23,7 +26,7 @@ def find_class(scope: str | None, name: str) -> object | None:
     """Find what a config calls ``name``, in the registries of its framework and of MMEngine."""
     import_framework(scope)
     for root in registries():
-        with root.switch_scope_and_registry(scope) as registry:
-            if (found := registry.get(name)) is not None:
-                return found
+        # Not every registry has a child of the framework, and MMEngine's search for one warns.
+        if (found := root.children.get(scope, root).get(name)) is not None:
+            return found
     return None
