@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from mmengine.registry import DefaultScope
 
+import mae_transfer  # noqa: F401  before anything imports mmcv, whose missing operators it provides
 from tests.support.data_sets import coco_folder, coco_options, mask_folder, mask_options
 from tests.support.tools import run_main
 
