@@ -1,3 +1,3 @@
-"""The version of this release: the one place where the number stands."""
+"""The version of this release: the number is nowhere else."""
 
 __version__ = '0.1.0'

@@ -2,7 +2,7 @@
 
     python tools/demo.py [--method mae|cae] [--seeds 3] [--work-dir work_dirs/demo]
 
-Takes about 15 minutes on two cores. An interrupted comparison goes on where it stopped when the
+Takes about 15 minutes on two cores. An interrupted comparison resumes where it stopped when the
 same command is given again.
 """
 

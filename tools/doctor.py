@@ -1,4 +1,4 @@
-"""Print what is installed here, call it, and say how to mend what is broken.
+"""Print what is installed here, call it, and say how to fix what is broken.
 
 An extension that was compiled for another torch can be imported and fails when it is called, so the
 checks call: RoIAlign, NMS, a training step, an all-reduce between two processes, and a kernel on
@@ -42,7 +42,7 @@ class Finding:
     ok: bool
     found: str
     remedy: str = ''
-    """What to do; empty when there is nothing to mend."""
+    """What to do; empty when there is nothing to fix."""
 
 
 # Name, what returns what it found, and the remedy, or what finds that out.
@@ -109,21 +109,21 @@ def check_packages() -> list[Finding]:
     versions = load_compat('versions')
     if versions.installed_version('packaging') is None:
         absent = versions.Package('packaging', '', None, ok=False)
-        mend = versions.mending_command([absent], {})
-        return [Finding('packaging', False, 'missing, so no version can be compared', mend)]
+        fix = versions.fixing_command([absent], {})
+        return [Finding('packaging', False, 'missing, so no version can be compared', fix)]
     packages = versions.inspect_packages()
     shadows = versions.find_shadows()
-    mend = versions.mending_command([package for package in packages if not package.ok], shadows)
+    fix = versions.fixing_command([package for package in packages if not package.ok], shadows)
     findings = [_check_python(versions)]
     for package in packages:
         tested = versions.tested_version(package.name)
         found = f'{package.found or "missing"}, needs {package.required or "any version"}'
         if tested is not None:
             found += f', tested {tested}'
-        findings.append(Finding(package.name, package.ok, found, '' if package.ok else mend))
+        findings.append(Finding(package.name, package.ok, found, '' if package.ok else fix))
     for old, new in shadows.items():
         found = f'{versions.installed_version(old)} overwrites files of {new}'
-        findings.append(Finding(old, False, found, mend))
+        findings.append(Finding(old, False, found, fix))
     return findings
 
 
@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     broken = [finding for finding in findings if not finding.ok]
     remedies = list(dict.fromkeys(finding.remedy for finding in broken))
-    print('\nEverything works.' if not broken else f'\n{len(broken)} broken. To mend it:')
+    print('\nEverything works.' if not broken else f'\n{len(broken)} broken. To fix it:')
     for remedy in remedies:
         print(f'  {remedy}')
     if options.json:

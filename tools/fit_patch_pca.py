@@ -53,7 +53,7 @@ def fit(args: argparse.Namespace) -> None:
     path = Path(target.basis)
     if path.exists() and not args.overwrite:
         raise ValueError(
-            f'{path} is there already, and finished runs may need it: --overwrite replaces it, '
+            f'{path} exists, and finished runs may need it: --overwrite replaces it, '
             '--cfg-options model.target_generator.basis=FILE writes another'
         )
     import_framework(cfg.default_scope)

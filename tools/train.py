@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='latest',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint, or from the latest in the work dir, if any',
+        help='resume from this checkpoint, or from the latest in the work dir, if any',
     )
     parser.add_argument(
         '--overwrite',

@@ -9,8 +9,8 @@ Cost: .314 s an iteration on 64 A100 GPUs with one image each (README), so about
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py 16 \
         --pretrained WORK_DIR_OR_FILE
 
-Another batch: --auto-scale-lr scales the learning rate; the schedule counts iterations and has to
-be stretched as well (train_cfg.max_iters, end and milestones in param_scheduler).
+Another batch: --auto-scale-lr scales the learning rate, and --epochs 100 the schedule, which counts
+iterations.
 """
 
 _base_ = [

@@ -53,7 +53,7 @@ def check_versions() -> None:
     Raises:
         ImportError: Python or packages are missing or out of range, or an upstream distribution of
             OpenMMLab shadows the maintained one. The message lists all of them and ends with the
-            command that mends them.
+            command that fixes them.
     """
     packages = [package for package in inspect_packages() if not package.ok]
     shadows = find_shadows()
@@ -146,7 +146,7 @@ def describe_problems(
         python_ok: Whether this Python is in range.
 
     Returns:
-        One line per problem and, at the end, the command that mends what pip can mend.
+        One line per problem and, at the end, the command that fixes what pip can fix.
     """
     packages = list(packages)
     lines = ['mae_transfer cannot start, because the installed packages do not fit:']
@@ -161,11 +161,11 @@ def describe_problems(
             'make an environment with another Python first'
         )
     if packages or shadows:
-        lines += ['To mend it, run:', f'  {mending_command(packages, shadows)}']
+        lines += ['To fix it, run:', f'  {fixing_command(packages, shadows)}']
     return '\n'.join(lines)
 
 
-def mending_command(packages: Iterable[Package], shadows: dict[str, str]) -> str:
+def fixing_command(packages: Iterable[Package], shadows: dict[str, str]) -> str:
     """Build one shell line that uninstalls what shadows and installs what is wrong or missing."""
     pip = [sys.executable, '-m', 'pip']
     pins = ['-c', str(REQUIREMENTS / 'constraints.txt')]

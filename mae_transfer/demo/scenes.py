@@ -75,7 +75,7 @@ def make_scenes(
     processes: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Make the demo set, unless it is there already with the same config and counts.
+    """Make the demo set, unless it exists with the same config and counts.
 
     The set is built beside ``root`` and renamed when it is complete, so an interrupted build leaves
     nothing that looks complete; a set with another config or other counts is replaced. Processes

@@ -33,7 +33,7 @@ def read_config(config: ConfigLike, options: dict) -> Config:
 
 
 def load_config(config: ConfigLike) -> Config:
-    """Read a config as it stands.
+    """Read a config as it is.
 
     Args:
         config: A file, relative to the current folder or to the checkout; the work dir of a

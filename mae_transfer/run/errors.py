@@ -52,7 +52,7 @@ def user_sentence(error: Exception) -> str | None:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = (frame.filename, frame.lineno)
     if text.startswith('Caught ') and 'in DataLoader worker process' in text:
-        # The worker's traceback is text: its last place, and behind that 'ValueError: sentence'.
+        # The worker's traceback is text: its last place, followed by 'ValueError: sentence'.
         *_, (file, line) = re.findall(r'File "(.+)", line (\d+)', text)
         place = (file, int(line))
         text = re.split(rf'\n{type(error).__name__}: ', text)[-1].strip()

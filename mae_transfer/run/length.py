@@ -82,7 +82,7 @@ def count_epoch(cfg: Config) -> Epoch:
 
 
 def count_validations(cfg: Config) -> int:
-    """How many validations a training run has, as its config stands; they move with its length."""
+    """How many validations a training run has, by its config; they move with its length."""
     length = length_of(cfg)
     if cfg.get('val_cfg') is None or length is None:
         return 0

@@ -83,7 +83,7 @@ def train(
         pretrained: Weights for the backbone: a file, the work dir of a pre-training run, a folder
             of Hugging Face's library, or timm:NAME.
         allow_partial: Patterns of tensors that what is loaded may leave as they are.
-        resume: A checkpoint to go on from, or 'latest'.
+        resume: A checkpoint to resume from, or 'latest'.
         overwrite: Whether to remove what an earlier run wrote into the work dir.
         iters: Length in iterations (optimizer steps) instead of the recipe's; the schedule follows.
         epochs: Length in epochs.
@@ -190,7 +190,7 @@ def _keep_length(cfg: Config, former: tuple[str, int] | None, minutes: float | N
     if former and former != length:
         say(
             f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and is '
-            f'now to have {length[1]} {UNITS[length[0]]}; its learning rate goes on by the former '
+            f'now to have {length[1]} {UNITS[length[0]]}; its learning rate follows the former '
             'schedule'
         )
     if not former:

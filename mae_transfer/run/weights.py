@@ -26,7 +26,7 @@ def set_resume(cfg: Config, resume: str | os.PathLike | None) -> str | None:
         resume: A checkpoint, 'latest' or None.
 
     Returns:
-        The checkpoint to go on from, or None.
+        The checkpoint to resume from, or None.
 
     Raises:
         FileNotFoundError: ``resume`` names a file that does not exist.
@@ -75,7 +75,7 @@ def set_pretrained(
         )
     if resumed:
         say(
-            f'--pretrained {pretrained} is not read: the run goes on from its own checkpoint '
+            f'--pretrained {pretrained} is not read: the run resumes from its own checkpoint '
             f'{resumed}'
         )
         return

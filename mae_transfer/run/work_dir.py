@@ -23,7 +23,7 @@ def take_work_dir(work_dir: str, resume: bool, overwrite: bool) -> None:
 
     Args:
         work_dir: Folder of the run; it need not exist.
-        resume: Whether the run goes on from a checkpoint.
+        resume: Whether the run resumes from a checkpoint.
         overwrite: Whether to remove what an earlier run wrote.
 
     Raises:
@@ -45,7 +45,7 @@ def take_work_dir(work_dir: str, resume: bool, overwrite: bool) -> None:
     broadcast_object_list(found)
     if used := not overwrite and [path for path in found[0] if _is_worth_keeping(path)]:
         raise ValueError(
-            f'work_dir={work_dir!r} holds {_names(used)} of an earlier run: go on from them with '
+            f'work_dir={work_dir!r} holds {_names(used)} of an earlier run: resume from them with '
             '--resume, remove what that run wrote with --overwrite, or choose another --work-dir'
         )
 
@@ -77,7 +77,7 @@ def _names(paths: list[Path]) -> str:
 
 
 def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -> None:
-    """Note how long a run is going to be, for those that go on from it.
+    """Note how long a run is going to be, for those that resume from it.
 
     Args:
         work_dir: Folder of the run.

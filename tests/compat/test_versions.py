@@ -84,16 +84,16 @@ def test_check_versions__one_message_for_all_problems(installed, monkeypatch):
     assert len(commands) == 1
 
 
-def test_mending_command__uses_the_tested_pins():
-    command = versions.mending_command([Package('timm', '<2', None, False)], {})
+def test_fixing_command__uses_the_tested_pins():
+    command = versions.fixing_command([Package('timm', '<2', None, False)], {})
     assert command == (
         f'{sys.executable} -m pip install -c {ROOT}/requirements/constraints.txt '
         f'-r {ROOT}/requirements/runtime.txt'
     )
 
 
-def test_mending_command__lays_shadowed_files_anew():
-    command = versions.mending_command([], {'mmdet': 'onedl-mmdetection'})
+def test_fixing_command__lays_shadowed_files_anew():
+    command = versions.fixing_command([], {'mmdet': 'onedl-mmdetection'})
     uninstall, install = command.split(' && ')
     assert uninstall.endswith('pip uninstall -y mmdet')
     assert '--force-reinstall --no-deps' in install and install.endswith('onedl-mmdetection')

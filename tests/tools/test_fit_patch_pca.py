@@ -39,7 +39,7 @@ def test_fit__writes_what_the_target_reads(run_main, arguments, tmp_path):
     assert target(torch.zeros(1, 3, 32, 48)).shape == (1, 6, 96)
 
     code, _, err = run_main('fit_patch_pca', CONFIG, *arguments)
-    assert code == 2 and 'is there already' in err
+    assert code == 2 and 'exists, and finished runs may need it' in err
     before = path.read_bytes()
     code, _, _ = run_main('fit_patch_pca', CONFIG, '--overwrite', '--num-images', '2', *arguments)
     assert code == 0 and path.read_bytes() == before  # seeded
