@@ -2,10 +2,15 @@
 # requirements/constraints.txt. A machine needs Python 3.10 to 3.12, make and bash; no compiler.
 #
 #   make PYTHON=/path/to/python3.12 VENV=/tmp/env test ARGS='-k pos_embed'
+#
+# All tests run in one process per core, at most four (each takes 1.5 GB); WORKERS=2 sets another
+# number. A selection, by -k or a path, runs in this process alone: every other one would first
+# spend 15 seconds on importing the frameworks.
 
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+WORKERS ?= $(if $(filter -k% tests/%,$(ARGS)),0,auto)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,11 +34,11 @@ SHORTEN := while IFS= read -r line; do case "$$line" in \
 	esac; done
 
 help:
-	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 20 minutes)'
+	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 15 minutes)'
 	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
-	@echo 'make study    the same with longer pre-training and three seeds (up to three hours)'
+	@echo 'make study    the same for MAE, pre-trained for longer, with three seeds (about an hour)'
 	@echo 'make test     all tests, slow ones included; ARGS=... goes to pytest'
-	@echo 'make lint     ruff and codespell'
+	@echo 'make lint     ruff, codespell and mypy'
 	@echo 'make doctor   what is installed here, and whether it works'
 	@echo 'make clean    remove caches and build folders; clean-env removes $(VENV)'
 
@@ -41,18 +46,20 @@ demo: $(VENV)/.installed-demo
 	$(RUN) tools/demo.py $(ARGS)
 
 demo-cae: $(VENV)/.installed-demo
-	$(RUN) tools/demo_cae.py $(ARGS)
+	$(RUN) tools/demo.py --method cae $(ARGS)
 
 study: $(VENV)/.installed-demo
-	$(RUN) tools/study.py $(ARGS)
+	$(RUN) tools/demo.py --method mae-long --seeds 3 $(ARGS)
 
 test: $(VENV)/.installed-tests
-	$(RUN) -m pytest --runslow $(ARGS)
+	$(RUN) -m pytest --runslow --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/codespell
+	$(RUN) -m mypy
 
 doctor: $(VENV)/.installed-demo
 	$(RUN) tools/doctor.py $(ARGS)
@@ -94,7 +101,8 @@ $(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
 	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
 	@touch $@
 
-$(VENV)/.installed-lint: $(VENV)/.created $(CONSTRAINTS)
-	@echo 'Installing ruff and codespell into $(VENV):'
-	@$(PIP_INSTALL) ruff codespell | { $(SHORTEN); }
+# mypy reads the types of what is installed for running.
+$(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt
+	@echo 'Installing what checks the code into $(VENV):'
+	@$(PIP_INSTALL) --requirement requirements/lint.txt | { $(SHORTEN); }
 	@touch $@

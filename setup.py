@@ -1,7 +1,11 @@
 """Installs mae_transfer: ``pip install -c requirements/constraints.txt -e .`` in the checkout.
 
-The wheel holds the package; configs and tools are used from the checkout. Version, Python range and
-requirements are read from the files where they stand, without importing the package.
+The wheel holds the package, the command ``mae-transfer``, and in ``mae_transfer/.mim`` the configs,
+the tools, the tested versions and ``model-index.yml``. In a checkout ``.mim`` holds links to them,
+so that a checkout, an editable install and a wheel are read in the same way.
+
+Version, Python range and requirements are read from the files where they stand, without importing
+the package.
 """
 
 import re
@@ -10,6 +14,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
+REPOSITORY = 'https://github.com/mae-transfer/mae_transfer'
 
 
 def read_constant(path: str, name: str) -> str:
@@ -20,9 +25,10 @@ def read_constant(path: str, name: str) -> str:
     return match.group(1)
 
 
-def read_requirements(path: str) -> list[str]:
-    """Read the lines of a requirements file, without comments."""
-    lines = (line.split('#')[0].strip() for line in (ROOT / path).read_text('utf-8').splitlines())
+def read_requirements(name: str) -> list[str]:
+    """Read the lines of a file in requirements/, without comments."""
+    text = (ROOT / 'requirements' / name).read_text('utf-8')
+    lines = (line.split('#')[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
@@ -38,10 +44,31 @@ setup(
     description='Masked pre-training of vision transformers, carried to detection and segmentation',
     long_description=read_long_description(),
     long_description_content_type='text/markdown',
+    url=REPOSITORY,
+    project_urls={'Changes': f'{REPOSITORY}/blob/main/CHANGELOG.md'},
     license='Apache-2.0',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: Console',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    keywords='MAE, CAE, ViTDet, vision transformer, self-supervised learning, OpenMMLab',
     packages=find_packages(include=['mae_transfer', 'mae_transfer.*']),
-    package_data={'mae_transfer': ['**/*.html', '**/*.j2', '**/*.css', '**/*.txt']},
+    py_modules=['mae_transfer_command'],
+    package_data={'mae_transfer': ['.mim/model-index.yml', '.mim/*/*', '.mim/configs/**/*']},
+    exclude_package_data={'': ['*.pyc']},
+    entry_points={'console_scripts': ['mae-transfer = mae_transfer_command:main']},
     python_requires=read_constant('mae_transfer/compat/versions.py', 'PYTHON_RANGE'),
-    install_requires=read_requirements('requirements/runtime.txt'),
-    extras_require={'tests': read_requirements('requirements/tests.txt')},
+    install_requires=read_requirements('runtime.txt'),
+    extras_require={
+        'tests': read_requirements('tests.txt'),
+        'lint': read_requirements('lint.txt'),
+    },
 )

@@ -1,14 +1,25 @@
-"""What all tests share: the option --runslow, tests that need a GPU, and one seed per test."""
+"""What all tests share: the option --runslow, the order of files, fixtures, one seed per test."""
 
+import gc
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from mmengine.registry import DefaultScope
 
+import mae_transfer  # noqa: F401  before anything imports mmcv, whose missing operators it provides
+from tests.support.data_sets import coco_folder, coco_options, mask_folder, mask_options
+from tests.support.tools import run_main
+
+__all__ = ['coco_folder', 'coco_options', 'mask_folder', 'mask_options', 'run_main']
+
 os.environ.setdefault('MPLBACKEND', 'Agg')  # before anything imports matplotlib
+# Before anything imports torch: tiny tensors gain nothing from threads, and pytest-xdist gives each
+# core a process of its own.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,11 +27,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests out unless they are asked for; skip GPU tests where there is no GPU."""
+    """Leave slow tests out unless they are asked for; skip GPU tests where there is no GPU.
+
+    Processes of pytest-xdist take whole files in this order, so the files with the most slow tests
+    come first: quick ones fill what is left at the end.
+    """
     if not config.getoption('--runslow'):
         slow = [item for item in items if item.get_closest_marker('slow')]
         items[:] = [item for item in items if not item.get_closest_marker('slow')]
         config.hook.pytest_deselected(items=slow)
+    if hasattr(config, 'workerinput'):
+        slow_tests = Counter(item.path for item in items if item.get_closest_marker('slow'))
+        items.sort(key=lambda item: -slow_tests[item.path])
     gpu = [item for item in items if item.get_closest_marker('gpu')]
     if gpu:
         import torch
@@ -28,6 +46,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not torch.cuda.is_available():
             for item in gpu:
                 item.add_marker(pytest.mark.skip(reason='no CUDA device'))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the imported frameworks: MMEngine calls it for each data set."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope='module')

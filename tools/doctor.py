@@ -1,8 +1,8 @@
-"""Before both journeys: prints what is installed here, then calls it and says how to mend it.
+"""Print what is installed here, call it, and say how to mend what is broken.
 
-An extension that was compiled for another torch is imported without complaint and fails when it is
-called, so the checks call: RoIAlign, NMS, a training step, an all-reduce between two processes, and
-a kernel on every GPU. Exit code 0 when all of them work, 1 when one is broken.
+An extension that was compiled for another torch can be imported and fails when it is called, so the
+checks call: RoIAlign, NMS, a training step, an all-reduce between two processes, and a kernel on
+every GPU. Exit code 0 when all of them work, 1 when one is broken.
 
     python tools/doctor.py [--json FILE]
 """
@@ -16,20 +16,21 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[1]
-CONSTRAINTS = ROOT / 'requirements/constraints.txt'
-PIP = f'{sys.executable} -m pip install -c {CONSTRAINTS}'
+ROOT = Path(__file__).resolve().parents[1]  # the checkout, or .mim of an installed package
+PACKAGE = ROOT.parent if ROOT.name == '.mim' else ROOT / 'mae_transfer'
+REQUIREMENTS = ROOT / 'requirements'
+PIP = f'{sys.executable} -m pip install -c {REQUIREMENTS / "constraints.txt"}'
 RANK_OPTION = '--run-all-reduce-rank'
 
 
@@ -44,8 +45,12 @@ class Finding:
     """What to do; empty when there is nothing to mend."""
 
 
+# Name, what returns what it found, and the remedy, or what finds that out.
+Check = tuple[str, Callable[[], str], 'str | Callable[[], str]']
+
+
 class BrokenError(Exception):
-    """A call came back with a wrong result."""
+    """A call returned a wrong result."""
 
 
 def load_compat(stem: str) -> ModuleType:
@@ -56,8 +61,9 @@ def load_compat(stem: str) -> ModuleType:
     """
     name = f'mae_transfer_doctor_{stem}'
     if name not in sys.modules:
-        path = ROOT / f'mae_transfer/compat/{stem}.py'
+        path = PACKAGE / 'compat' / f'{stem}.py'
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None, path
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
@@ -88,7 +94,7 @@ def describe_environment() -> dict[str, str]:
 
 
 def describe_ops() -> str:
-    """Say whose RoIAlign and NMS mmcv uses."""
+    """Name the owner of the RoIAlign and NMS that mmcv uses."""
     try:
         source = _find_ops()
     except Exception as error:
@@ -101,6 +107,10 @@ def describe_ops() -> str:
 def check_packages() -> list[Finding]:
     """Compare every required package with its range and with the tested version."""
     versions = load_compat('versions')
+    if versions.installed_version('packaging') is None:
+        absent = versions.Package('packaging', '', None, ok=False)
+        mend = versions.mending_command([absent], {})
+        return [Finding('packaging', False, 'missing, so no version can be compared', mend)]
     packages = versions.inspect_packages()
     shadows = versions.find_shadows()
     mend = versions.mending_command([package for package in packages if not package.ok], shadows)
@@ -204,63 +214,47 @@ def check_training_step(device: str = 'cpu') -> str:
     return f'bfloat16 forward, backward and AdamW, loss {loss.item():.3f}'
 
 
-def check_all_reduce(
-    timeout_s: float = 60.0, start_timeout_s: float = 300.0, worker: Sequence[str] | None = None
-) -> str:
+def check_all_reduce(timeout_s: float = 300.0, command: Sequence[str] | None = None) -> str:
     """Add up one number per rank between two processes over gloo.
 
     Args:
-        timeout_s: How long they may take once both have started, in seconds.
-        start_timeout_s: How long both may take to start, which is to import torch, in seconds.
-        worker: Command of one rank, which finds RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-            MASTER_PORT in its environment, prints a line when it has started and 3 at the end.
-            None runs this file.
+        timeout_s: How long both may take, in seconds; most of it is importing torch.
+        command: Starts the ranks, each of which prints a line 'sum: S'. None is torchrun, which
+            chooses a free port and ends both ranks when one of them fails.
 
     Raises:
-        BrokenError: A rank failed, or was silent for too long; the message names it.
+        BrokenError: A rank failed, or the sum is wrong, or there was no answer in time.
     """
-    worker = worker or [sys.executable, str(Path(__file__).resolve()), RANK_OPTION]
-    common = os.environ | {
-        'WORLD_SIZE': '2',
-        'MASTER_ADDR': '127.0.0.1',
-        'MASTER_PORT': str(_free_port()),
-        'OMP_NUM_THREADS': '1',
-        'DOCTOR_TIMEOUT_S': str(timeout_s),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder, f'rank{rank}.txt') for rank in range(2)]
-        processes = []
+    command = command or [
+        *(sys.executable, '-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2'),
+        *('--rdzv-backend=c10d', '--rdzv-endpoint=localhost:0', '--local-addr=localhost'),
+        *(str(Path(__file__).resolve()), RANK_OPTION),
+    ]
+    # Without GPUs: a machine may have fewer than two.
+    environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    with tempfile.TemporaryFile('w+') as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
         try:
-            for rank, output in enumerate(outputs):
-                with output.open('w') as stream:
-                    environ = common | {'RANK': str(rank), 'LOCAL_RANK': str(rank)}
-                    processes.append(
-                        subprocess.Popen(
-                            worker, env=environ, stdout=stream, stderr=subprocess.STDOUT
-                        )
-                    )
-            _wait_for_all(processes, outputs, start_timeout_s, timeout_s)
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-        codes = [process.returncode for process in processes]
-        spoken = [output.read_text(errors='replace').splitlines() for output in outputs]
-    last_lines = [lines[-1].strip() if lines else '' for lines in spoken]
-    for rank, (code, line) in enumerate(zip(codes, last_lines, strict=True)):
-        if code not in (0, -signal.SIGKILL):
-            raise BrokenError(f'rank {rank} failed with exit code {code}: {line}')
-    if any(codes):
-        # A rank that waits for the other has said more than the one it waits for.
-        fewest = min(len(lines) for lines in spoken)
-        silent = [rank for rank, lines in enumerate(spoken) if len(lines) == fewest]
-        ranks = ' and '.join(f'rank {rank} (last line: {last_lines[rank]!r})' for rank in silent)
-        interface = os.environ.get('GLOO_SOCKET_IFNAME', 'chosen by gloo')
-        raise BrokenError(
-            f'no answer in {timeout_s:g} s from {ranks}; network interface: {interface}'
-        )
-    if last_lines != ['3', '3']:
-        raise BrokenError(f'1 + 2 came out as {last_lines}')
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # torchrun and both ranks
+            process.wait()
+            interface = os.environ.get('GLOO_SOCKET_IFNAME', 'chosen by gloo')
+            raise BrokenError(
+                f'no answer in {timeout_s:g} s; network interface: {interface}'
+            ) from None
+        output.seek(0)
+        lines = output.read().splitlines()
+    if process.returncode:
+        errors = [line for line in lines if re.match(r'(\[rank\d\]: )?[\w.]+Error: ', line)]
+        said = (errors or lines or [''])[0].strip()
+        raise BrokenError(f'the ranks failed with exit code {process.returncode}: {said}')
+    sums = [line.removeprefix('sum: ') for line in lines if line.startswith('sum: ')]
+    if sums != ['3', '3']:
+        raise BrokenError(f'1 + 2 came out as {sums}')
     return 'two processes agree over gloo'
 
 
@@ -269,15 +263,11 @@ def run_all_reduce_rank() -> None:
     import torch
     import torch.distributed as dist
 
-    print('started', flush=True)
-    timeout_s = float(os.environ['DOCTOR_TIMEOUT_S'])
-    distributed = load_compat('distributed')
-    distributed.init_process_group('pytorch', backend='gloo', timeout_s=timeout_s)
-    print('joined the group', flush=True)
+    load_compat('distributed').init_process_group('pytorch', backend='gloo', timeout_s=60)
     number = torch.tensor(dist.get_rank() + 1)
     dist.all_reduce(number)
     dist.destroy_process_group()
-    print(number.item(), flush=True)
+    sys.stdout.write(f'sum: {number.item()}\n')  # in one piece: both ranks write into one file
 
 
 def check_gpu(index: int) -> str:
@@ -307,12 +297,12 @@ def run_check(name: str, check: Callable[[], str], remedy: str | Callable[[], st
         return Finding(name, False, found, remedy if isinstance(remedy, str) else remedy())
 
 
-def list_checks() -> list[tuple[str, Callable[[], str], str | Callable[[], str]]]:
+def list_checks() -> list[Check]:
     """List name, check and remedy in the order in which they run."""
-    checks = [
+    checks: list[Check] = [
         ('RoIAlign', check_roi_align, _mend_ops),
         ('NMS', check_nms, _mend_ops),
-        ('frameworks', check_frameworks, f'{PIP} -r {ROOT / "requirements/runtime.txt"}'),
+        ('frameworks', check_frameworks, f'{PIP} -r {REQUIREMENTS / "runtime.txt"}'),
         ('training step', check_training_step, f'{PIP} --force-reinstall torch torchvision'),
         (
             'all-reduce',
@@ -325,14 +315,10 @@ def list_checks() -> list[tuple[str, Callable[[], str], str | Callable[[], str]]
         device = f'cuda:{index}'
         driver = 'install a torch built for this GPU and driver, see the selector on pytorch.org'
         checks += [
-            (f'GPU {index}', lambda index=index: check_gpu(index), driver),
-            (f'GPU {index} RoIAlign', lambda device=device: check_roi_align(device), _mend_ops),
-            (f'GPU {index} NMS', lambda device=device: check_nms(device), _mend_ops),
-            (
-                f'GPU {index} training step',
-                lambda device=device: check_training_step(device),
-                driver,
-            ),
+            (f'GPU {index}', partial(check_gpu, index), driver),
+            (f'GPU {index} RoIAlign', partial(check_roi_align, device), _mend_ops),
+            (f'GPU {index} NMS', partial(check_nms, device), _mend_ops),
+            (f'GPU {index} training step', partial(check_training_step, device), driver),
         ]
     return checks
 
@@ -343,6 +329,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 when everything works, 1 otherwise.
     """
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a broken extension may end the process: say where
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--json', metavar='FILE', help='also write the findings to this file')
     parser.add_argument(RANK_OPTION, action='store_true', help=argparse.SUPPRESS)
@@ -389,7 +377,7 @@ def _format_finding(finding: Finding) -> str:
 
 
 def _mend_ops() -> str:
-    """Tell how to mend RoIAlign or NMS, which depends on whose they are."""
+    """Choose the remedy for RoIAlign and NMS, which depends on who provides them."""
     if describe_ops().startswith('compiled'):
         return (
             "the compiled ops of mmcv do not fit this torch; without them torchvision's are used: "
@@ -408,35 +396,9 @@ def _find_ops() -> str:
 def _count_gpus() -> int:
     try:
         import torch
-    except Exception:  # describe_environment and the other checks tell it
+    except Exception:  # the environment and the other checks say so
         return 0
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def _wait_for_all(
-    processes: Sequence[subprocess.Popen],
-    outputs: Sequence[Path],
-    start_timeout_s: float,
-    timeout_s: float,
-) -> None:
-    """Wait until all have ended, one has failed, or the time is over."""
-    deadline = time.monotonic() + start_timeout_s
-    started = False
-    while time.monotonic() < deadline:
-        codes = [process.poll() for process in processes]
-        if all(code is not None for code in codes) or any(codes):
-            return
-        if not started and all(output.stat().st_size for output in outputs):
-            started = True
-            deadline = time.monotonic() + timeout_s
-        time.sleep(0.05)
-
-
-def _free_port() -> int:
-    """Ask the system for a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
 
 
 def _first_line(error: BaseException) -> str:
@@ -445,6 +407,5 @@ def _first_line(error: BaseException) -> str:
 
 
 if __name__ == '__main__':
-    faulthandler.enable()  # a broken extension may end the process: say where
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(PACKAGE.parent))
     sys.exit(main())

@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help='what the file does not tell: num_heads=6 norm_eps=1e-6 norm_pix=True '
+        help='what the file does not state: num_heads=6 norm_eps=1e-6 norm_pix=True '
         'decoder_num_heads=16 pos_grid=14,14',
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Fit principal components to the patches of the training images, before a run that predicts them.
+"""Fit principal components to the patches of training images, for a run that predicts them.
 
     python tools/fit_patch_pca.py CONFIG [--num-images 10000]
 
@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.command_line import add_config_arguments
@@ -40,9 +40,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def fit(args: argparse.Namespace) -> None:
-    """Read images, fit, write the file and tell what it holds."""
+    """Read images, fit the components, write the file, and print what it holds."""
     cfg = read_config(args.config, args.cfg_options)
-    target = (cfg.get('model') or {}).get('target_generator') or {}
+    target = ConfigDict((cfg.get('model') or {}).get('target_generator') or {})
     if target.get('type') != 'PCATarget':
         raise ValueError(
             f'{args.config}: model.target_generator is {target.get("type")!r}; only a PCATarget '
@@ -93,7 +93,7 @@ def read_images(cfg: Config, args: argparse.Namespace) -> Iterator:
     )
     preprocess = MODELS.build(cfg.model.data_preprocessor)
     wanted = min(args.num_images, len(loader.dataset))
-    with Progress(disable=None) as progress:
+    with Progress() as progress:
         task, read = progress.add_task('images', total=wanted), 0
         for batch in loader:
             inputs = preprocess(batch)['inputs']

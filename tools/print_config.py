@@ -1,10 +1,19 @@
 """Print a config as a run would see it: inheritance, `--cfg-options` and the data block applied."""
 
 import argparse
+import contextlib
+import sys
 
 from mae_transfer.run.command_line import add_config_arguments
 from mae_transfer.run.config import read_config
 from mae_transfer.run.errors import run_tool
+
+
+def print_config(config: str, options: dict) -> None:
+    """Print the config alone: what frameworks say while they are imported goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        cfg = read_config(config, options)
+    print(cfg.pretty_text)
 
 
 def main() -> None:
@@ -12,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_arguments(parser)
     args = parser.parse_args()
-    run_tool(lambda: print(read_config(args.config, args.cfg_options).pretty_text), args.debug)
+    run_tool(lambda: print_config(args.config, args.cfg_options), args.debug)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-custom_hooks = [dict(type='EncoderMetadataHook')]
+custom_hooks = [dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook')]
 
 env_cfg = dict(
     cudnn_benchmark=True,  # each recipe trains at one image size
@@ -21,5 +21,5 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
-# Each process draws its own masks, drop paths and mixups; weights start alike all the same.
+# Each process draws its own masks, drop paths and mixups; all start from the same weights.
 randomness = dict(seed=0, diff_rank_seed=True, deterministic=False)

@@ -1,7 +1,7 @@
 """Weights, gradients and optimizer state spread over all processes: for models beyond one GPU.
 
-Put it behind a recipe: everything else stays, and so do the checkpoints, which are whole. float16
-would need a loss scale that all processes agree on, so the precision is bfloat16.
+It follows a recipe in the bases of a config and changes nothing else; checkpoints are unsharded.
+float16 would need a loss scale that all processes agree on, so the precision is bfloat16.
 """
 
 runner_type = 'FlexibleRunner'

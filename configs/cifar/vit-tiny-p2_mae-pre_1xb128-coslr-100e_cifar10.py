@@ -7,7 +7,7 @@ Expected: 89.77 % top-1 after 2000 epochs of pre-training (its README; the best 
 part, after a pre-training whose loss left out one of 192 hidden patches).
 Cost: not published.
 
-    tools/train.py configs/cifar/vit-tiny-p2_mae-pre_1xb128-coslr-100e_cifar10.py \
+    python tools/train.py configs/cifar/vit-tiny-p2_mae-pre_1xb128-coslr-100e_cifar10.py \
         --pretrained WORK_DIR_OR_FILE
 """
 

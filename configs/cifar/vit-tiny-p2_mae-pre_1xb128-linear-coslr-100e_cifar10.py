@@ -2,10 +2,10 @@
 
 Source: none with a score. Articles about IcarusWizard/MAE describe its second run so, but its code
 fine-tunes; everything else is as there.
-Expected: not published.
+Expected: no published score.
 Cost: not published.
 
-    tools/train.py configs/cifar/vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py \
+    python tools/train.py configs/cifar/vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py \
         --pretrained WORK_DIR_OR_FILE
 """
 

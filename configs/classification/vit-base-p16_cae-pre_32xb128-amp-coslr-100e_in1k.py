@@ -6,7 +6,7 @@ alone (colour jitter .4, no RandAugment) are the config with `jitter` in its nam
 Expected: 83.6 / 83.8 / 83.9 % top-1 from 300 / 800 / 1600 epochs of CAE (README of the code).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_cae-pre_32xb128-amp-coslr-100e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """
@@ -15,7 +15,7 @@ _base_ = [
     '../_base_/models/classifier_cae-vit-base-p16.py',
     '../_base_/datasets/imagenet_finetune.py',
     '../_base_/schedules/cae-finetune_100e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
 
 model = dict(
@@ -26,4 +26,3 @@ model = dict(
         ),
     )
 )
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

@@ -3,10 +3,10 @@
 Source: the defaults of the argument parser of Atten4Vis/CAE, tools/run_class_finetuning.py, which
 its main() overwrites with RandAugment (the recipe without `jitter` in its name). For those who read
 the parser alone.
-Expected: not known.
+Expected: no published score.
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_cae-pre_32xb128-amp-jitter-coslr-100e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """

@@ -6,26 +6,20 @@ momentum; the paper speaks of patches and of momentum .9.
 Expected: 74.0 / 75.9 / 77.2 % top-1 from 300 / 800 / 1600 epochs of CAE (README of the code).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_cae-pre_32xb256-amp-attentive-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 
 The paper's words: --cfg-options model.neck.0.skip_tokens=1 optim_wrapper.optimizer.nesterov=False
 """
 
-_base_ = [
-    '../_base_/models/classifier-attentive_vit-base-p16.py',
-    '../_base_/datasets/imagenet_attentive.py',
-    '../_base_/schedules/attentive_90e.py',
-    '../_base_/mmpretrain_runtime.py',
-]
+_base_ = './vit-base-p16_mae-pre_32xb256-amp-attentive-coslr-90e_in1k.py'
 
 model = dict(
     backbone=dict(
         pos_embed='sincos_yx',
         qkv_bias='no-key',
         layer_scale_init=0.1,
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_base_1600ep.pth'),
+        init_cfg=dict(checkpoint='checkpoints/cae_base_1600ep.pth'),
     ),
 )
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

@@ -5,24 +5,14 @@ scripts/cae_base_800e.sh. The protocol is MAE's; positions stay the fixed ones.
 Expected: 64.5 / 68.9 / 70.3 % top-1 from 300 / 800 / 1600 epochs of CAE (README of the code).
 Cost: 2 h 20 min on 32 V100 GPUs for ViT-B (FINETUNE.md of MAE).
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_cae-pre_32xb512-amp-linear-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/classifier-linear_vit-base-p16.py',
+    '../_base_/models/classifier-linear_cae-vit-base-p16.py',
     '../_base_/datasets/imagenet_linear.py',
     '../_base_/schedules/linear_90e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(
-        pos_embed='sincos_yx',
-        qkv_bias='no-key',
-        layer_scale_init=0.1,
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_base_1600ep.pth'),
-    ),
-)
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

@@ -6,7 +6,7 @@ class token too and uses Nesterov's momentum; the paper speaks of patches and of
 Expected: 74.2 % top-1 from 1600 epochs of MAE (README of CAE's code).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_mae-pre_32xb256-amp-attentive-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 
@@ -17,12 +17,5 @@ _base_ = [
     '../_base_/models/classifier-attentive_vit-base-p16.py',
     '../_base_/datasets/imagenet_attentive.py',
     '../_base_/schedules/attentive_90e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
-    ),
-)
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

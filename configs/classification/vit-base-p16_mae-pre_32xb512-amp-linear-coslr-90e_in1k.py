@@ -5,7 +5,7 @@ FINETUNE.md.
 Expected: 67.8 % top-1 from 1600 epochs of MAE (FINETUNE.md; paper: 68.0).
 Cost: 2 h 20 min on 32 V100 GPUs for ViT-B (FINETUNE.md of MAE).
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_mae-pre_32xb512-amp-linear-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """
@@ -14,12 +14,5 @@ _base_ = [
     '../_base_/models/classifier-linear_vit-base-p16.py',
     '../_base_/datasets/imagenet_linear.py',
     '../_base_/schedules/linear_90e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
-    ),
-)
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

@@ -5,7 +5,7 @@ which differ from the paper's Table 9 (lr 1e-3, layer decay .75: those fit un-no
 Expected: 83.6 % top-1 from 1600 epochs of MAE (FINETUNE.md: 83.63, 83.66, 83.52, 83.46).
 Cost: 7 h 11 min on 32 V100 GPUs (FINETUNE.md).
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-base-p16_mae-pre_8xb128-amp-coslr-100e_in1k.py 8 \
         --pretrained WORK_DIR_OR_FILE
 
@@ -17,7 +17,7 @@ _base_ = [
     '../_base_/models/classifier_vit-base-p16.py',
     '../_base_/datasets/imagenet_finetune.py',
     '../_base_/schedules/mae-finetune_100e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
 
 model = dict(
@@ -29,4 +29,3 @@ model = dict(
 optim_wrapper = dict(
     optimizer=dict(lr=5e-4 * 1024 / 256), paramwise_cfg=dict(layer_decay_rate=0.65)
 )
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

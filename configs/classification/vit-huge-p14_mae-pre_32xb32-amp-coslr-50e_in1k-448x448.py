@@ -3,10 +3,10 @@
 Source: He et al. 2021 (arXiv 2111.06377), Table 3. Neither the paper nor its code states the recipe
 at this size: it is that of 224 (as in MMPretrain). Pictures are tested whole, at 448, as the code
 does above 224; MMPretrain cuts the centre of 512.
-Expected: 87.8 % top-1 from 1600 epochs of MAE (MMPretrain: 87.3).
+Expected: 87.8 % top-1 from 1600 epochs of MAE (Table 3; MMPretrain: 87.3).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-huge-p14_mae-pre_32xb32-amp-coslr-50e_in1k-448x448.py 32 \
         --pretrained WORK_DIR_OR_FILE
 

@@ -6,7 +6,7 @@ Expected: 77.2 % top-1 from 1600 epochs of MAE (FINETUNE.md; paper: 76.6). 50 ep
 (FINETUNE.md).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-huge-p14_mae-pre_32xb512-amp-linear-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """

@@ -5,7 +5,7 @@ scripts/cae_base_800e.sh. The protocol is MAE's; positions stay the fixed ones.
 Expected: 77.8 % top-1 from 1600 epochs of CAE (README of the code).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-large-p16_cae-pre_32xb512-amp-linear-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 """

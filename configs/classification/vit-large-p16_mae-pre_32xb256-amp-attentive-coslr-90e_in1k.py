@@ -6,7 +6,7 @@ class token too and uses Nesterov's momentum; the paper speaks of patches and of
 Expected: 78.8 % top-1 from 1600 epochs of MAE (README of CAE's code).
 Cost: not published; 32 GPUs.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-large-p16_mae-pre_32xb256-amp-attentive-coslr-90e_in1k.py 32 \
         --pretrained WORK_DIR_OR_FILE
 

@@ -5,7 +5,7 @@ which differ from the paper's Table 9 in the drop path (.1: that fits un-normali
 Expected: 85.9 % top-1 from 1600 epochs of MAE (FINETUNE.md: 85.95, 85.87, 85.76, 85.88).
 Cost: 8 h 52 min on 32 V100 GPUs (FINETUNE.md).
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-large-p16_mae-pre_8xb128-amp-coslr-50e_in1k.py 8 \
         --pretrained WORK_DIR_OR_FILE
 
@@ -14,18 +14,15 @@ optim_wrapper.accumulative_counts=4
 """
 
 _base_ = [
-    '../_base_/models/classifier_vit-base-p16.py',
+    '../_base_/models/classifier_vit-large-p16.py',
     '../_base_/datasets/imagenet_finetune.py',
     '../_base_/schedules/mae-finetune_50e.py',
-    '../_base_/mmpretrain_runtime.py',
+    '../_base_/classify_runtime.py',
 ]
 
 model = dict(
     backbone=dict(
-        arch='large',
         drop_path_rate=0.2,
         init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_large.pth'),
-    ),
-    head=dict(in_channels=1024),
+    )
 )
-default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))

@@ -2,17 +2,17 @@
 
 Other numbers of blocks: --cfg-options model.backbone.trainable_blocks=K for K = 0, .5, 1, 2, 4, 6,
 12, ... K = .5 trains the MLP of the last block alone (`partial-mlp` in the name). For K = 0 the
-paper has its linear probe (`linear` in the name). The norm and the linear layer behind the blocks
+paper has its linear probe (`linear` in the name). The norm and the linear layer after the blocks
 are always trained; a block learns at the rate it has in full fine-tuning.
 
 Source: He et al. 2021 (arXiv 2111.06377), sec. 4.3, fig. 9, Table 9, App. A.1; no code is released.
 The paper takes the best of 50, 100 and 200 epochs for each K; longer:
 --cfg-options train_cfg.max_epochs=100 param_scheduler.1.end=100
-Expected: near full fine-tuning's 84.9 % top-1 with 4 to 6 blocks; 81.0 with one (800 epochs of MAE
-on un-normalised pixels).
+Expected: near full fine-tuning's 84.9 % top-1 with 4 to 6 blocks, 81.0 with one, from 800 epochs of
+MAE on un-normalised pixels (sec. 4.3, fig. 9).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-large-p16_mae-pre_8xb128-amp-partial-coslr-50e_in1k.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """

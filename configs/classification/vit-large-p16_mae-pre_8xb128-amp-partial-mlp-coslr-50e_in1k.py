@@ -1,15 +1,15 @@
 """MAE's partial fine-tuning of ViT-L/16 on ImageNet-1K: half a block, 50 epochs.
 
 Only the MLP of the last block is trained, with its norm (the paper is silent on norms), and the
-norm and linear layer behind the blocks.
+norm and linear layer after the blocks.
 
 Source: He et al. 2021 (arXiv 2111.06377), sec. 4.3, fig. 9, Table 9, App. A.1; no code is released.
 The paper takes the best of 50, 100 and 200 epochs; longer:
 --cfg-options train_cfg.max_epochs=100 param_scheduler.1.end=100
-Expected: 79.1 % top-1 (800 epochs of MAE on un-normalised pixels).
+Expected: 79.1 % top-1 from 800 epochs of MAE on un-normalised pixels (sec. 4.3, fig. 9).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-large-p16_mae-pre_8xb128-amp-partial-mlp-coslr-50e_in1k.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """

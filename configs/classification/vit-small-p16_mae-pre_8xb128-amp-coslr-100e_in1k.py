@@ -2,11 +2,12 @@
 
 Source: none for this size: MAE publishes no ViT-S. The recipe is ViT-B's of facebookresearch/mae,
 FINETUNE.md.
-Expected: not known. CrossMAE, another pre-training of the same encoder for 800 epochs, gives 79.3 %
-top-1 (README of TonyLianLong/CrossMAE, which states no recipe for ViT-S either).
+Expected: no published score for MAE. CrossMAE, another pre-training of the same encoder for 800
+epochs, gives 79.3 % top-1 (README of TonyLianLong/CrossMAE, which states no recipe for ViT-S
+either).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/classification/vit-small-p16_mae-pre_8xb128-amp-coslr-100e_in1k.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """

@@ -7,24 +7,14 @@ Cost: not published.
 No config of CAE's cascade is released: schedule and encoder are those of its Mask R-CNN, the heads
 those of iBOT's cascade, from which CAE's code comes.
 
-    tools/dist_train.sh \
-        configs/detection/cascade-mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/cascade-mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/cascade-mask-rcnn_cae-base-p16_fpn.py',
-    '../_base_/datasets/coco_ms-480-800.py',
-    '../_base_/schedules/cae-coco_12e.py',
-    '../_base_/mmdet_runtime.py',
+    './mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py',
+    '../_base_/models/cascade_cae-fpn.py',
 ]
 
-model = dict(
-    backbone=dict(
-        drop_path_rate=0.2,
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_base_1600ep.pth'),
-    )
-)
-optim_wrapper = dict(optimizer=dict(lr=3e-4), paramwise_cfg=dict(layer_decay_rate=0.75))
-default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
-env_cfg = dict(cudnn_benchmark=False)  # each batch has another size
+model = _base_.cascade

@@ -11,32 +11,14 @@ Detectron2 starts from a file whose patches were resampled from 14 to 16 pixels 
 parameters are decayed, norms and positions included. Iterations and milestones are those of 100
 epochs times 3/4; in the released file the warm-up shrinks along, from 250 to 187 iterations.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/detection/cascade-mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco.py \
         64 --pretrained WORK_DIR_OR_FILE
 """  # noqa: E501
 
 _base_ = [
-    '../_base_/models/cascade-mask-rcnn_vit-base-p16_simple-fpn.py',
-    '../_base_/datasets/coco_lsj-1024.py',
-    '../_base_/schedules/vitdet_75e.py',
-    '../_base_/mmdet_runtime.py',
+    './mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco.py',
+    '../_base_/models/cascade_simple-fpn.py',
 ]
 
-model = dict(
-    backbone=dict(
-        arch='huge',
-        global_blocks=(7, 15, 23, 31),
-        drop_path_rate=0.5,
-        init_cfg=dict(
-            type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_huge_p14to16.pth'
-        ),
-    ),
-    neck=dict(in_channels=1280),
-)
-train_dataloader = dict(batch_size=1)
-optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=()))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)
+model = _base_.cascade

@@ -10,31 +10,14 @@ those of iBOT's cascade, from which CAE's code comes.
 Layer decay is .85 as in the released config; the paper says .8:
 --cfg-options optim_wrapper.paramwise_cfg.layer_decay_rate=.8
 
-    tools/dist_train.sh \
-        configs/detection/cascade-mask-rcnn_vit-large-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/cascade-mask-rcnn_vit-large-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/cascade-mask-rcnn_cae-base-p16_fpn.py',
-    '../_base_/datasets/coco_ms-480-800.py',
-    '../_base_/schedules/cae-coco_12e.py',
-    '../_base_/mmdet_runtime.py',
+    './mask-rcnn_vit-large-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py',
+    '../_base_/models/cascade_cae-fpn.py',
 ]
 
-model = dict(
-    backbone=dict(
-        arch='large',
-        out_indices=(7, 11, 15, 23),
-        layer_scale_init=1e-5,
-        drop_path_rate=0.2,
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_large_1600ep.pth'),
-    ),
-    neck=[
-        dict(type='RescaledPyramid', embed_dims=1024, norm_cfg=_base_.norm_cfg),
-        dict(type='FPN', in_channels=[1024] * 4, out_channels=256, num_outs=5),
-    ],
-)
-optim_wrapper = dict(optimizer=dict(lr=2e-4), paramwise_cfg=dict(layer_decay_rate=0.85))
-default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
-env_cfg = dict(cudnn_benchmark=False)  # each batch has another size
+model = _base_.cascade

@@ -5,17 +5,12 @@ bias without a key part, and its table of relative positions instead of absolute
 Expected: 49.8 box AP, 44.4 mask AP (MAE, Table 4).
 Cost: not published.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_beit-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_beit-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
-_base_ = [
-    '../_base_/models/mask-rcnn_vit-base-p16_fpn.py',
-    '../_base_/datasets/coco_lsj-1024.py',
-    '../_base_/schedules/lsj-cosine_100e.py',
-    '../_base_/mmdet_runtime.py',
-]
+_base_ = './mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py'
 
 model = dict(
     backbone=dict(
@@ -23,11 +18,6 @@ model = dict(
         pos_embed=None,
         qkv_bias='no-key',
         layer_scale_init=0.1,
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/beit_base_patch16_224.pth'),
+        init_cfg=dict(checkpoint='checkpoints/beit_base_patch16_224.pth'),
     )
-)
-optim_wrapper = dict(optimizer=dict(lr=8e-5, weight_decay=0.1))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
 )

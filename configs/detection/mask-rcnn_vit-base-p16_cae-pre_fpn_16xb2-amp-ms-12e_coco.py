@@ -6,16 +6,16 @@ Expected: 50.3 box AP, 44.2 mask AP from 1600 epochs of CAE; 49.9, 43.9 from 800
 300 (README).
 Cost: not published.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_cae-base-p16_fpn.py',
     '../_base_/datasets/coco_ms-480-800.py',
     '../_base_/schedules/cae-coco_12e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_epochs_runtime.py',
 ]
 
 model = dict(
@@ -25,5 +25,3 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=3e-4), paramwise_cfg=dict(layer_decay_rate=0.75))
-default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP'))
-env_cfg = dict(cudnn_benchmark=False)  # each batch has another size

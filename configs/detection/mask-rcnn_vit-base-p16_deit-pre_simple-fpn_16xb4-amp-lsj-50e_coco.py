@@ -8,16 +8,16 @@ Cost: not published; half of the 100 epochs from MAE.
 Table 4 is without relative position, so this is, too; --cfg-options model.backbone.rel_pos=True
 adds it (worth about 1 AP from MAE).
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_deit-pre_simple-fpn_16xb4-amp-lsj-50e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_deit-pre_simple-fpn_16xb4-amp-lsj-50e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/vitdet_50e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -30,7 +30,3 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=8e-5))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

@@ -5,9 +5,9 @@ are those of CAE, the encoder is MAE's.
 Expected: 48.4 box AP, 42.6 mask AP (README).
 Cost: not published.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb2-amp-ms-12e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb2-amp-ms-12e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = './mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py'

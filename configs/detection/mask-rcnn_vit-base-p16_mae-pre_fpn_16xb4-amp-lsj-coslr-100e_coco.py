@@ -7,25 +7,20 @@ Cost: not published.
 
 Supervised encoders (DeiT) have the same numbers: --pretrained FILE. 47.9 box AP, 42.9 mask AP.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/lsj-cosine_100e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
     backbone=dict(
         init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
     )
-)
-optim_wrapper = dict(optimizer=dict(lr=8e-5, weight_decay=0.1))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
 )

@@ -4,25 +4,14 @@ Source: Li et al. 2021 (arXiv 2111.11429), 2.1 to 2.4 and Table 1.
 Expected: 48.0 box AP, 43.0 mask AP (MIMDet, a public reproduction with windows of 16).
 Cost: not published.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-25e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-25e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/mask-rcnn_vit-base-p16_fpn.py',
+    '../_base_/models/mask-rcnn_mae-base-p16_fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/lsj-cosine_25e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(
-        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
-    )
-)
-optim_wrapper = dict(optimizer=dict(lr=8e-5, weight_decay=0.1))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

@@ -5,7 +5,7 @@ mask_rcnn_vitdet_b_100ep.
 Expected: 51.6 box AP, 45.9 mask AP (paper and Detectron2's README; standard deviation .1).
 Cost: .314 s an iteration on 64 A100 GPUs with one image each (README), so about 16 h.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py 16 \
         --pretrained WORK_DIR_OR_FILE
 
@@ -17,7 +17,7 @@ _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/vitdet_100e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -27,7 +27,3 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.7))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

@@ -5,7 +5,7 @@ layer norm. Detectron2's released configs have none there, and so have all other
 Expected: 51.6 box AP, 45.9 mask AP (Table 5; which of both it was trained with is not known).
 Cost: as without.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_simple-fpn_rpn-ln_16xb4-amp-lsj-100e_coco.py \
         16 --pretrained WORK_DIR_OR_FILE
 """  # noqa: E501

@@ -9,16 +9,16 @@ Detectron2 starts from a file whose patches were resampled from 14 to 16 pixels 
 parameters are decayed, norms and positions included. Iterations and milestones are those of 100
 epochs times 3/4; in the released file the warm-up shrinks along, from 250 to 187 iterations.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco.py \
-        64 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco.py 64 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/vitdet_75e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -34,7 +34,3 @@ model = dict(
 )
 train_dataloader = dict(batch_size=1)
 optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=()))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

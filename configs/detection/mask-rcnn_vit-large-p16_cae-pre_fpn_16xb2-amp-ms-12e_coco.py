@@ -8,12 +8,17 @@ Cost: not published.
 Layer decay is .85 as in the released config; the paper says .8:
 --cfg-options optim_wrapper.paramwise_cfg.layer_decay_rate=.8
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-large-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py \
-        16 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-large-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py 16 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
-_base_ = './mask-rcnn_vit-base-p16_cae-pre_fpn_16xb2-amp-ms-12e_coco.py'
+_base_ = [
+    '../_base_/models/mask-rcnn_cae-base-p16_fpn.py',
+    '../_base_/datasets/coco_ms-480-800.py',
+    '../_base_/schedules/cae-coco_12e.py',
+    '../_base_/detect_epochs_runtime.py',
+]
 
 model = dict(
     backbone=dict(
@@ -21,7 +26,7 @@ model = dict(
         out_indices=(7, 11, 15, 23),
         layer_scale_init=1e-5,
         drop_path_rate=0.2,
-        init_cfg=dict(checkpoint='checkpoints/cae_large_1600ep.pth'),
+        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_large_1600ep.pth'),
     ),
     neck=[
         dict(type='RescaledPyramid', embed_dims=1024, norm_cfg=_base_.norm_cfg),

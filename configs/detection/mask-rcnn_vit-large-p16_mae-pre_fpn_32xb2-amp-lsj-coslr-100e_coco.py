@@ -7,16 +7,16 @@ Cost: not published.
 
 Supervised encoders have the same numbers: --pretrained FILE. 49.3 box AP, 43.9 mask AP.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-large-p16_mae-pre_fpn_32xb2-amp-lsj-coslr-100e_coco.py \
-        32 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-large-p16_mae-pre_fpn_32xb2-amp-lsj-coslr-100e_coco.py 32 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-large-p16_fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/lsj-cosine_100e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -25,8 +25,3 @@ model = dict(
     )
 )
 train_dataloader = dict(batch_size=2)
-optim_wrapper = dict(optimizer=dict(lr=8e-5, weight_decay=0.1))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

@@ -5,16 +5,16 @@ mask_rcnn_vitdet_l_100ep.
 Expected: 55.6 box AP, 49.2 mask AP (paper); 55.5, 49.2 (Detectron2's README).
 Cost: .603 s an iteration on 64 A100 GPUs with one image each (README), so about 31 h.
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-large-p16_mae-pre_simple-fpn_32xb2-amp-lsj-100e_coco.py \
-        32 --pretrained WORK_DIR_OR_FILE
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-large-p16_mae-pre_simple-fpn_32xb2-amp-lsj-100e_coco.py 32 \
+        --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/vitdet_100e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -28,7 +28,3 @@ model = dict(
 )
 train_dataloader = dict(batch_size=2)
 optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.8))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

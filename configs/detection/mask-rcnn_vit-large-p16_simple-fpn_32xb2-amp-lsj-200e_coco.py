@@ -8,16 +8,15 @@ Cost: not published; twice the 100 epochs from MAE.
 Table 4 is without relative position, so this is, too; --cfg-options model.backbone.rel_pos=True
 adds it (worth about 1 AP from MAE).
 
-    tools/dist_train.sh \
-        configs/detection/mask-rcnn_vit-large-p16_simple-fpn_32xb2-amp-lsj-200e_coco.py \
-        32
+    bash tools/dist_train.sh \
+        configs/detection/mask-rcnn_vit-large-p16_simple-fpn_32xb2-amp-lsj-200e_coco.py 32
 """
 
 _base_ = [
     '../_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py',
     '../_base_/datasets/coco_lsj-1024.py',
     '../_base_/schedules/vitdet_200e.py',
-    '../_base_/mmdet_runtime.py',
+    '../_base_/detect_iters_runtime.py',
 ]
 
 model = dict(
@@ -30,8 +29,3 @@ model = dict(
     neck=dict(in_channels=1024),
 )
 train_dataloader = dict(batch_size=2)
-optim_wrapper = dict(optimizer=dict(lr=1.6e-4, weight_decay=0.2))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
-)

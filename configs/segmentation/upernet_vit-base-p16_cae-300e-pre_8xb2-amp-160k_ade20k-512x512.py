@@ -5,7 +5,7 @@ downstream_tasks/semantic_segmentation, upernet_cae_base.
 Expected: 48.1 mIoU, single scale (README).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/segmentation/upernet_vit-base-p16_cae-300e-pre_8xb2-amp-160k_ade20k-512x512.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """

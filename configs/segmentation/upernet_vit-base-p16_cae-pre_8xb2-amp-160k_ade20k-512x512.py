@@ -7,30 +7,22 @@ Cost: not published.
 
 The paper chooses the learning rate among 1, 2, 3 and 4e-4, for each length of pre-training anew.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/segmentation/upernet_vit-base-p16_cae-pre_8xb2-amp-160k_ade20k-512x512.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/upernet_vit-base-p16.py',
+    '../_base_/models/upernet_cae-base-p16.py',
     '../_base_/datasets/ade20k_512x512.py',
     '../_base_/schedules/upernet_160k.py',
-    '../_base_/mmseg_runtime.py',
+    '../_base_/segment_runtime.py',
 ]
 
 model = dict(
     backbone=dict(
-        pos_embed='sincos_yx',
-        qkv_bias='no-key',
-        layer_scale_init=0.1,
-        rel_pos='table',
         drop_path_rate=0.1,
         init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_base_1600ep.pth'),
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.65))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=16000, save_best='mIoU'),
-)

@@ -8,7 +8,7 @@ Cost: not published.
 
 The paper says 100 epochs, which is 126,000 iterations; 160,000 are those of the released code.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/segmentation/upernet_vit-base-p16_mae-pre_rel-pos_8xb2-amp-160k_ade20k-512x512.py \
         8 --pretrained WORK_DIR_OR_FILE
 """

@@ -7,30 +7,22 @@ Cost: not published.
 
 The paper chooses the learning rate among 3, 4 and 5e-5.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/segmentation/upernet_vit-large-p16_cae-pre_8xb2-amp-160k_ade20k-512x512.py 8 \
         --pretrained WORK_DIR_OR_FILE
 """
 
 _base_ = [
-    '../_base_/models/upernet_vit-large-p16.py',
+    '../_base_/models/upernet_cae-large-p16.py',
     '../_base_/datasets/ade20k_512x512.py',
     '../_base_/schedules/upernet_160k.py',
-    '../_base_/mmseg_runtime.py',
+    '../_base_/segment_runtime.py',
 ]
 
 model = dict(
     backbone=dict(
-        pos_embed='sincos_yx',
-        qkv_bias='no-key',
-        layer_scale_init=1e-5,
-        rel_pos='table',
         drop_path_rate=0.15,
         init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/cae_large_1600ep.pth'),
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-5), paramwise_cfg=dict(layer_decay_rate=0.95))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=16000, save_best='mIoU'),
-)

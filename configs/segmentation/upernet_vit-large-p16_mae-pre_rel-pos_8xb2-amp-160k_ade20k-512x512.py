@@ -5,7 +5,7 @@ Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; numbers of CAE's cod
 Expected: 53.6 mIoU, single scale (Table 5).
 Cost: not published.
 
-    tools/dist_train.sh \
+    bash tools/dist_train.sh \
         configs/segmentation/upernet_vit-large-p16_mae-pre_rel-pos_8xb2-amp-160k_ade20k-512x512.py \
         8 --pretrained WORK_DIR_OR_FILE
 """
@@ -14,7 +14,7 @@ _base_ = [
     '../_base_/models/upernet_vit-large-p16.py',
     '../_base_/datasets/ade20k_512x512.py',
     '../_base_/schedules/upernet_160k.py',
-    '../_base_/mmseg_runtime.py',
+    '../_base_/segment_runtime.py',
 ]
 
 model = dict(
@@ -27,7 +27,3 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-4), paramwise_cfg=dict(layer_decay_rate=0.65))
-default_hooks = dict(
-    logger=dict(log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=16000, save_best='mIoU'),
-)

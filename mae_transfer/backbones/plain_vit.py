@@ -5,6 +5,7 @@ Parameter names are those of MAE's code and of timm, so their files load without
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -14,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 from mae_transfer.backbones.arch import block_indices, resolve_arch, to_pair
 from mae_transfer.layers.block import Block
 from mae_transfer.layers.patch_embed import PatchEmbed
-from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
+from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_orders, sincos_pos_embed
 from mae_transfer.layers.rel_pos import RelPosBias
 from mae_transfer.registry import MODELS
+from mae_transfer.version import __version__
 
 POS_EMBEDS = ('learned', 'sincos_xy', 'sincos_yx', None)
 REL_POS = (False, 'decomposed', 'table', 'shared_table')
@@ -84,6 +86,15 @@ class PlainViT(BaseModule):
         ValueError: If an argument is out of range or two of them exclude each other.
     """
 
+    cls_token: nn.Parameter | None
+    reg_token: nn.Parameter | None
+    pos_embed: nn.Parameter | None
+    blocks: Any  # a ModuleList of Block, whose entries mypy reads as plain modules
+    rel_pos_bias: RelPosBias | None
+    rel_pos_bias_window: RelPosBias | None
+    norm: nn.LayerNorm | None
+    fc_norm: nn.LayerNorm | None
+
     def __init__(
         self,
         arch: str | dict = 'base',
@@ -116,68 +127,64 @@ class PlainViT(BaseModule):
         super().__init__(init_cfg)
         arch = resolve_arch(arch)
         self.embed_dims, self.num_layers = arch['embed_dims'], arch['num_layers']
-        self.num_heads = arch['num_heads']
-        self.img_size, self.patch_size = (
-            to_pair(img_size, 'img_size'),
-            to_pair(patch_size, 'patch_size'),
-        )
+        self.num_heads, self.norm_eps, self.with_cp = arch['num_heads'], norm_eps, with_cp
+        self._set_sizes(img_size, patch_size, pretrain_img_size, in_channels)
+        self._set_prefix(with_cls_token, num_register_tokens, cls_pos_embed)
+        self._set_attention(rel_pos, window_size, global_blocks)
+        self._set_outputs(out_indices, out_type)
+        self.frozen_blocks = self._count_frozen(frozen_stages, trainable_blocks)
+        self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate, linear_init)
+
+        self._build_tokens(pos_embed, freeze_pos_embed)
+        self._build_blocks(arch['mlp_ratio'], qkv_bias, layer_scale_init, drop_path_rate)
+        self._build_norm(final_norm)
+        self._reset_parameters(linear_init)
+        self._freeze()
+
+    # ---- arguments -------------------------------------------------------------------------
+
+    def _set_sizes(
+        self,
+        img_size: int | Sequence[int],
+        patch_size: int | Sequence[int],
+        pretrain_img_size: int | Sequence[int] | None,
+        in_channels: int,
+    ) -> None:
+        self.img_size = to_pair(img_size, 'img_size')
+        self.patch_size = to_pair(patch_size, 'patch_size')
         self.in_channels = in_channels
         self.pos_grid = self._grid_of(to_pair(pretrain_img_size or img_size, 'pretrain_img_size'))
+
+    def _set_prefix(
+        self, with_cls_token: bool, num_register_tokens: int, cls_pos_embed: bool
+    ) -> None:
         self.with_cls_token = with_cls_token
         self.num_register_tokens = num_register_tokens
         self.num_prefix_tokens = int(with_cls_token) + num_register_tokens
         self.num_prefix_positions = int(with_cls_token and cls_pos_embed)
-        self.window_size = window_size
+
+    def _set_attention(
+        self, rel_pos: bool | str, window_size: int, global_blocks: Sequence[int]
+    ) -> None:
         self.rel_pos = 'decomposed' if rel_pos is True else rel_pos
+        self.window_size = window_size
         self.global_blocks = block_indices(global_blocks, self.num_layers, 'global_blocks')
+
+    def _set_outputs(self, out_indices: int | Sequence[int], out_type: str) -> None:
         self.out_indices = block_indices(out_indices, self.num_layers, 'out_indices')
-        self.out_type, self.with_cp = out_type, with_cp
-        self.frozen_blocks = self._count_frozen(frozen_stages, trainable_blocks)
-        self.norm_eps = norm_eps
-        self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate)
-        if linear_init not in LINEAR_INITS:
-            raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
-
-        self.patch_embed = PatchEmbed(in_channels, self.embed_dims, self.patch_size)
-        self.cls_token = self.reg_token = None
-        if with_cls_token:
-            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
-        if num_register_tokens:
-            self.reg_token = nn.Parameter(torch.zeros(1, num_register_tokens, self.embed_dims))
-        self._add_pos_embed(pos_embed, freeze_pos_embed)
-        last = max(self.num_layers - 1, 1)
-        self.blocks = nn.ModuleList(
-            Block(
-                self.embed_dims,
-                self.num_heads,
-                arch['mlp_ratio'],
-                qkv_bias,
-                layer_scale_init,
-                drop_path_rate * i / last,
-                norm_eps,
-                **self._attention_span(i),
-            )
-            for i in range(self.num_layers)
-        )
-        self._add_shared_tables()
-        self.norm = self.fc_norm = None
-        if out_type == 'avg':
-            self.fc_norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
-        elif final_norm:
-            self.norm = nn.LayerNorm(self.embed_dims, eps=norm_eps)
-        self._reset_parameters(linear_init)
-        self._freeze()
-
-    # ---- construction ----------------------------------------------------------------------
+        self.out_type = out_type
 
     def _grid_of(self, img_size: tuple[int, int]) -> tuple[int, int]:
         """Rows and columns of patches of an image, counting a patch that sticks out."""
-        return tuple(
-            -(-side // patch) for side, patch in zip(img_size, self.patch_size, strict=True)
-        )
+        (height, width), (p, q) = img_size, self.patch_size
+        return -(-height // p), -(-width // q)
 
     def _check_arguments(
-        self, pos_embed: str | None, freeze_pos_embed: bool | None, drop_path_rate: float
+        self,
+        pos_embed: str | None,
+        freeze_pos_embed: bool | None,
+        drop_path_rate: float,
+        linear_init: str,
     ) -> None:
         if pos_embed not in POS_EMBEDS:
             raise ValueError(f'pos_embed={pos_embed!r}: must be one of {POS_EMBEDS}')
@@ -209,6 +216,8 @@ class PlainViT(BaseModule):
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
         if not 0 <= drop_path_rate < 1:
             raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
+        if linear_init not in LINEAR_INITS:
+            raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
 
     def _count_frozen(self, frozen_stages: int, trainable_blocks: float | None) -> float:
         """Count the frozen blocks from the front, in halves; -1 = not even the embeddings."""
@@ -227,42 +236,84 @@ class PlainViT(BaseModule):
             )
         return self.num_layers - trainable_blocks
 
-    def _attention_span(self, index: int) -> dict:
+    # ---- building --------------------------------------------------------------------------
+
+    def _build_tokens(self, pos_embed: str | None, freeze_pos_embed: bool | None) -> None:
+        """What makes tokens of an image: patches, class and register tokens, positions."""
+        self.patch_embed = PatchEmbed(self.in_channels, self.embed_dims, self.patch_size)
+        self.cls_token = self.reg_token = self.pos_embed = None
+        if self.with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        if self.num_register_tokens:
+            registers = torch.zeros(1, self.num_register_tokens, self.embed_dims)
+            self.reg_token = nn.Parameter(registers)
+        if pos_embed is None:
+            return
+        if pos_embed == 'learned':
+            length = self.num_prefix_positions + self.pos_grid[0] * self.pos_grid[1]
+            table = nn.init.trunc_normal_(torch.empty(1, length, self.embed_dims), std=0.02)
+        else:
+            order = pos_embed.removeprefix('sincos_')
+            table = sincos_pos_embed(
+                self.embed_dims, self.pos_grid, order, self.num_prefix_positions
+            )
+        freeze = pos_embed != 'learned' if freeze_pos_embed is None else freeze_pos_embed
+        self.pos_embed = nn.Parameter(table, requires_grad=not freeze)
+
+    def _build_blocks(
+        self,
+        mlp_ratio: float,
+        qkv_bias: bool | str,
+        layer_scale_init: float | None,
+        drop_path_rate: float,
+    ) -> None:
+        """The blocks, and the tables of relative position that they share."""
+        last = max(self.num_layers - 1, 1)
+        self.blocks = nn.ModuleList(
+            Block(
+                self.embed_dims,
+                self.num_heads,
+                mlp_ratio,
+                qkv_bias,
+                layer_scale_init,
+                drop_path_rate * i / last,
+                self.norm_eps,
+                num_prefix_tokens=self.num_prefix_tokens,
+                **self._attention_span(i),
+            )
+            for i in range(self.num_layers)
+        )
+        self.rel_pos_bias = self.rel_pos_bias_window = None
+        if self.rel_pos != 'shared_table':
+            return
+        for window in {self._window_of(i) for i in range(self.num_layers)}:
+            name = 'rel_pos_bias_window' if window else 'rel_pos_bias'
+            grid = self._attention_grid(window)
+            setattr(self, name, RelPosBias(self.num_heads, grid, self.num_prefix_tokens))
+
+    def _window_of(self, index: int) -> int:
+        """Side of the windows of one block; 0 = it attends over the whole map."""
+        return 0 if index in self.global_blocks else self.window_size
+
+    def _attention_span(self, index: int) -> dict[str, Any]:
         """Window and own tables of relative position of one block."""
-        window = 0 if index in self.global_blocks else self.window_size
-        span = dict(window_size=window, num_prefix_tokens=self.num_prefix_tokens)
-        if self.rel_pos in ('decomposed', 'table'):
-            span.update(rel_pos=self.rel_pos, rel_pos_size=self._attention_grid(window))
-        return span
+        window = self._window_of(index)
+        if self.rel_pos not in ('decomposed', 'table'):
+            return dict(window_size=window)
+        grid = self._attention_grid(window)
+        return dict(window_size=window, rel_pos=self.rel_pos, rel_pos_size=grid)
 
     def _attention_grid(self, window: int) -> tuple[int, int]:
         """Rows and columns over which a block attends at ``img_size``."""
         return (window, window) if window else self._grid_of(self.img_size)
 
-    def _add_shared_tables(self) -> None:
-        """One table for the blocks that attend over the whole map, one for those with windows."""
-        self.rel_pos_bias = self.rel_pos_bias_window = None
-        if self.rel_pos != 'shared_table':
-            return
-        for window in {block.window_size for block in self.blocks}:
-            name = 'rel_pos_bias_window' if window else 'rel_pos_bias'
-            grid = self._attention_grid(window)
-            setattr(self, name, RelPosBias(self.num_heads, grid, self.num_prefix_tokens))
-
-    def _add_pos_embed(self, kind: str | None, freeze: bool | None) -> None:
-        self.pos_embed = None
-        if kind is None:
-            return
-        if kind == 'learned':
-            length = self.num_prefix_positions + self.pos_grid[0] * self.pos_grid[1]
-            table = nn.init.trunc_normal_(torch.empty(1, length, self.embed_dims), std=0.02)
-        else:
-            order = kind.removeprefix('sincos_')
-            table = sincos_pos_embed(
-                self.embed_dims, self.pos_grid, order, self.num_prefix_positions
-            )
-        freeze = kind != 'learned' if freeze is None else freeze
-        self.pos_embed = nn.Parameter(table, requires_grad=not freeze)
+    def _build_norm(self, final_norm: bool) -> None:
+        """What ends the encoder: the norm of the tokens, or that of their mean."""
+        self.norm = self.fc_norm = None
+        if self.out_type == 'avg':
+            self.fc_norm = nn.LayerNorm(self.embed_dims, eps=self.norm_eps)
+        elif final_norm:
+            self.norm = nn.LayerNorm(self.embed_dims, eps=self.norm_eps)
 
     def _reset_parameters(self, linear_init: str) -> None:
         """Initialise as ViT does: linear layers, class and register tokens normal, std .02."""
@@ -333,6 +384,40 @@ class PlainViT(BaseModule):
         names = ('pos_embed', 'cls_token', 'reg_token')
         return {name for name in names if getattr(self, name) is not None}
 
+    # ---- what checkpoints state --------------------------------------------------------------
+
+    def metadata(self, pos_embed: Tensor | None = None) -> dict[str, Any]:
+        """Describe the encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``.
+
+        Args:
+            pos_embed: Its whole table of positions, (1, N, C), where the encoder itself holds only
+                a part of it (sharded training); by default the encoder's own.
+
+        Returns:
+            Sizes in pixels and patches (height first), widths, heads, epsilon of the norms, and
+            ``pos_order``: 'xy' or 'yx' for a sine-cosine table in that order, 'learned' for any
+            other table, None without one.
+        """
+        layer_scale = any(name.endswith('ls1.gamma') for name, _ in self.named_parameters())
+        table, pos_order = self.pos_embed if pos_embed is None else pos_embed, None
+        if table is not None:
+            pos_order = next(iter(sincos_orders(table, self.pos_grid)), 'learned')
+        return dict(
+            version=__version__,
+            embed_dims=self.embed_dims,
+            num_layers=self.num_layers,
+            num_heads=self.num_heads,
+            norm_eps=self.norm_eps,
+            in_channels=self.in_channels,
+            patch_size=list(self.patch_size),
+            img_size=list(self.img_size),
+            pos_grid=list(self.pos_grid),
+            num_prefix_tokens=self.num_prefix_tokens,
+            pos_order=pos_order,
+            act='gelu',
+            layer_scale=layer_scale,
+        )
+
     # ---- forward ---------------------------------------------------------------------------
 
     def patch_positions(self, grid: tuple[int, int]) -> Tensor | None:
@@ -349,7 +434,7 @@ class PlainViT(BaseModule):
             x = torch.cat([registers, x], dim=1)  # (B, R + L, C)
         if self.cls_token is None:
             return x
-        cls = self.cls_token
+        cls: Tensor = self.cls_token
         if self.pos_embed is not None and self.num_prefix_positions:
             cls = cls + self.pos_embed[:, :1]
         return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + R + L, C)
@@ -367,7 +452,7 @@ class PlainViT(BaseModule):
         device, dtype = x.device.type, x.dtype
         if torch.is_autocast_enabled(device):  # attention runs in the small dtype
             dtype = torch.get_autocast_dtype(device)
-        bias = {}
+        bias: dict[int, Tensor] = {}
         if self.rel_pos_bias is not None:
             bias[0] = self.rel_pos_bias(grid, dtype)
         if self.rel_pos_bias_window is not None:
@@ -394,7 +479,7 @@ class PlainViT(BaseModule):
         if self.out_type == 'cls':
             return x[:, 0]
         patches = x[:, self.num_prefix_tokens :]
-        if self.out_type == 'avg':
+        if self.fc_norm is not None:
             return self.fc_norm(patches.mean(dim=1))
         return patches.transpose(1, 2).reshape(len(x), -1, *grid).contiguous()
 
@@ -416,7 +501,7 @@ class PlainViT(BaseModule):
                 f'{self.in_channels}, H, W): adapt the data or in_channels'
             )
         x = self.patch_embed(x)  # (B, C, h, w)
-        grid = tuple(x.shape[-2:])
+        grid = (x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # (B, L, C)
         positions = self.patch_positions(grid)
         if positions is not None:

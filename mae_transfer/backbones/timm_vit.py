@@ -1,10 +1,11 @@
-"""Any ViT of timm as the backbone of a detector or segmentor, behind PlainViT's interface."""
+"""Any ViT of timm as the backbone of a detector or segmentor, with the interface of PlainViT."""
 
 import logging
 import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch.nn.functional as F
@@ -24,11 +25,11 @@ from mae_transfer.version import __version__
 DYNAMIC = dict(dynamic_img_size=True)
 FAMILIES = {
     'vision_transformer': DYNAMIC,  # vit_*, deit3_*, flexivit_*, DINOv2, with register tokens
-    'vision_transformer_hybrid': DYNAMIC,  # vit_* behind a small convolutional network
+    'vision_transformer_hybrid': DYNAMIC,  # vit_* after a small convolutional network
     'deit': DYNAMIC,
     'eva': DYNAMIC,  # eva_*, eva02_*, vit_*_rope_*, DINOv3
-    'vision_transformer_sam': {},  # interpolates its positions by itself
-    'beit': {},  # these two are given the bias of the grid at hand below
+    'vision_transformer_sam': {},  # interpolates its positions without an option
+    'beit': {},  # these two get the bias of the current grid from GRID_BIAS below
     'vision_transformer_relpos': {},
 }
 EMBEDDINGS = (
@@ -49,14 +50,14 @@ class TimmViT(BaseModule):
     Absolute positions, rotary positions and tables of relative position follow the size of each
     image; class, distillation and register tokens take part in attention and are no part of the
     maps. Absolute positions are interpolated as timm does it, with antialiasing, tables of relative
-    position as BEiT does it. Heads of timm's model and blocks behind the last output are removed.
+    position as BEiT does it. Heads of timm's model and blocks after the last output are removed.
 
-    A recipe swaps its backbone in a config of its own, and necks fit as they are when the width is
-    the same (768 for base)::
+    To use it in a recipe, write a config that replaces the backbone; necks fit as they are where
+    the width is the same (768 for base)::
 
         _base_ = './mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py'
         model = dict(
-            data_preprocessor=dict(mean=[...], std=[...]),  # those that the log of TimmViT tells
+            data_preprocessor=dict(mean=[...], std=[...]),  # TimmViT logs them
             backbone=dict(
                 _delete_=True,
                 type='TimmViT',
@@ -85,10 +86,12 @@ class TimmViT(BaseModule):
         init_cfg: For MMEngine's initialisers; weights come by ``pretrained``.
 
     Raises:
-        ValueError: The name is unknown or none of a ViT, an argument is out of range, the file
-            cannot be read or does not fit, or ``final_norm`` is asked of a model without one.
+        ValueError: The name is unknown or not that of a ViT, an argument is out of range, the file
+            cannot be read or does not fit, or ``final_norm`` is set for a model without one.
         FileNotFoundError: The weights are not on this machine.
     """
+
+    model: Any  # of timm, whose families of ViT have no base class
 
     def __init__(
         self,
@@ -148,9 +151,10 @@ class TimmViT(BaseModule):
     def _follow_grid(self) -> None:
         """Let images of any size through, and tables of relative position follow their grid."""
         self.model.patch_embed.strict_img_size = False
-        self._grid_bias = []
+        self._grid_bias: list[Any] = []
         for module in self.model.modules():
             if type(module) in GRID_BIAS:
+                # Only methods differ: a new class keeps the tensors and their names in place.
                 module.__class__ = GRID_BIAS[type(module)]
                 self._grid_bias.append(module)
 
@@ -183,10 +187,10 @@ class TimmViT(BaseModule):
         self.model.is_init = True  # or MMEngine would call the init_weights of timm's model
         super().init_weights()
 
-    # ---- what optimizers ask ---------------------------------------------------------------
+    # ---- what optimizers and checkpoints ask -----------------------------------------------
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Tell the depth of a parameter, for layer-wise learning-rate decay.
+        """Look up the depth of a parameter, for layer-wise learning-rate decay.
 
         Args:
             param_name: Name of the parameter.
@@ -268,13 +272,13 @@ class TimmViT(BaseModule):
 # ---- weights -------------------------------------------------------------------------------
 
 
-def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dict) -> nn.Module:
+def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dict) -> Any:
     """Create timm's model; weights are loaded whole, head included, or not at all."""
     check_timm_name(model_name)
     family = model_entrypoint(model_name.partition('.')[0]).__module__.rpartition('.')[2]
     if family not in FAMILIES:
         raise ValueError(
-            f'model_name={model_name!r} is no plain ViT: TimmViT takes the models of '
+            f'model_name={model_name!r} is not a plain ViT: TimmViT takes the models of '
             f'timm.models.{{{", ".join(FAMILIES)}}}, this one is of timm.models.{family}'
         )
     arguments = arguments | FAMILIES[family]
@@ -288,7 +292,7 @@ def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dic
     num_classes = 0 if head is None else len(head)
     overlay = dict(state_dict=tensors, num_classes=num_classes, custom_load=False)
     try:
-        model = timm.create_model(
+        model: Any = timm.create_model(
             model_name,
             pretrained=True,
             pretrained_cfg_overlay=overlay,
@@ -311,9 +315,9 @@ def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dic
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Read named tensors, running no code of the file; drop MAE's decoder, which timm trips over.
+    """Read named tensors without running code of the file, and drop MAE's decoder.
 
-    timm takes ``mask_token`` for a sign of DINOv2.
+    timm takes ``mask_token`` for a sign of DINOv2 and would convert the file as one of its models.
     """
     if not path.is_file():
         raise FileNotFoundError(f'pretrained={str(path)!r}: there is no such file')
@@ -322,10 +326,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     except UNREADABLE as error:
         reason = str(error).strip().partition('\n')[0]
         raise ValueError(
-            f'{path} is no file of tensors that can be read safely: {reason}'
+            f'{path} is not a file of tensors that can be read safely: {reason}'
         ) from error
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    if not tensors:  # timm would take this as if no file had been given, and download its own
+    if not tensors:  # timm would behave as if no file had been given, and download its own
         raise ValueError(f'{path} holds no named tensors')
     if any(name.startswith('decoder_') for name in tensors):
         tensors = {
@@ -342,6 +346,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 class GridBias:
     """Mixed into timm's modules with tables of relative position: the bias of any grid."""
 
+    window_size: Any
+    relative_position_bias_table: Any
     grid: tuple[int, int] | None = None
 
     def set_grid(self, grid: tuple[int, int]) -> None:
@@ -350,7 +356,7 @@ class GridBias:
 
     def grid_bias(self, num_prefix_tokens: int) -> Tensor:
         """Attention bias of the chosen grid, (1, heads, N, N)."""
-        window = tuple(self.window_size)
+        window = (self.window_size[0], self.window_size[1])
         table = self.relative_position_bias_table
         return table_bias(table, window, self.grid or window, num_prefix_tokens)
 

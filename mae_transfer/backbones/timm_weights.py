@@ -1,12 +1,14 @@
 """Models of timm by name: their pre-trained weights in timm's caches, and facts about them."""
 
-import difflib
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from huggingface_hub import try_to_load_from_cache
 from timm.models import get_pretrained_cfg
+
+from mae_transfer.closest import closest
 
 TIMM = 'timm:'  # how a checkpoint is named
 HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # in the order in which timm tries them
@@ -24,8 +26,7 @@ def check_timm_name(model_name: str) -> None:
     """
     arch, _, tag = model_name.partition('.')
     if not timm.is_model(arch):
-        near = difflib.get_close_matches(arch, timm.list_models(), n=3, cutoff=0.5)
-        hint = f'the closest are {", ".join(near)}' if near else 'timm.list_models() lists them'
+        hint = closest(arch, timm.list_models(), otherwise='timm.list_models() lists all')
         raise ValueError(f'model_name={model_name!r}: timm has no such architecture; {hint}')
     if tag and not timm.is_model_pretrained(model_name):
         known = timm.list_pretrained(f'{arch}.*') or ['none']
@@ -59,12 +60,13 @@ def find_timm_weights(model_name: str) -> Path:
             path = try_to_load_from_cache(repo, name, revision=revision or None)
             if isinstance(path, str):
                 return Path(path)
-    if cfg.url:
-        path = Path(torch.hub.get_dir(), 'checkpoints', cfg.url.rpartition('/')[2])
+    url = cfg.url[0] if isinstance(cfg.url, tuple) else cfg.url  # a tuple adds the hash
+    if url:
+        path = Path(torch.hub.get_dir(), 'checkpoints', url.rpartition('/')[2])
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'the weights of {model_name} ({cfg.hf_hub_id or cfg.url}) are not in the cache of this '
+        f'the weights of {model_name} ({cfg.hf_hub_id or url}) are not in the cache of this '
         'machine, and nothing is downloaded here: run python -c "import timm; '
         f'timm.create_model({model_name!r}, pretrained=True)" where there is a network, or give '
         'a local file'
@@ -72,7 +74,7 @@ def find_timm_weights(model_name: str) -> Path:
 
 
 def _hub_files(filename: str | None) -> tuple[str, ...]:
-    """Names of the file in its repository, safetensors first, as timm looks for them."""
+    """Names of the file in its repository, in the order in which timm looks for them."""
     if not filename:
         return HUB_FILES
     return (str(Path(filename).with_suffix('.safetensors')), filename)
@@ -82,17 +84,16 @@ def timm_facts(name: str) -> dict:
     """Facts about the encoder of a timm model, read off the model without weights.
 
     Raises:
-        ValueError: If timm has no such model, or it is no plain ViT.
+        ValueError: If timm has no such model, or it is not a plain ViT.
     """
-    check_timm_name(name)  # a file may have stated it: no address of a hub, no folder
+    check_timm_name(name)  # it may come from a file: timm must not take it for a hub or a folder
     with torch.device('meta'):
-        model = timm.create_model(name, pretrained=False)
-    blocks = getattr(model, 'blocks', None)
+        model: Any = timm.create_model(name, pretrained=False)
     try:
-        block, patch_embed = blocks[0], model.patch_embed
+        block, patch_embed = model.blocks[0], model.patch_embed
         return dict(
             embed_dims=model.embed_dim,
-            num_layers=len(blocks),
+            num_layers=len(model.blocks),
             num_heads=block.attn.num_heads,
             norm_eps=block.norm1.eps,
             act=_act_name(block.mlp.act),
@@ -102,7 +103,7 @@ def timm_facts(name: str) -> dict:
         )
     except (AttributeError, TypeError) as error:
         raise ValueError(
-            f'{TIMM}{name} is a {type(model).__name__}, which is no plain ViT: {error}'
+            f'{TIMM}{name} is a {type(model).__name__}, which is not a plain ViT: {error}'
         ) from error
 
 

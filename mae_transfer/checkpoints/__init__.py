@@ -4,7 +4,6 @@
 ``fit`` brings them into a ``PlainViT``, ``export`` writes them for other libraries.
 """
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.fit.account import LoadAccount
 from mae_transfer.checkpoints.pretrained import PretrainedViT, load_pretrained
 from mae_transfer.checkpoints.pretrained_tokenizer import PretrainedTokenizer
@@ -13,6 +12,5 @@ __all__ = [
     'LoadAccount',
     'PretrainedTokenizer',
     'PretrainedViT',
-    'encoder_metadata',
     'load_pretrained',
 ]

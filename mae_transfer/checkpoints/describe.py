@@ -3,22 +3,16 @@
 import os
 from collections import Counter
 
-from torch import Tensor
-
 from mae_transfer.backbones.arch import resolve_arch, to_pair
-from mae_transfer.checkpoints.export.export import Source, complete_facts, read_source
 from mae_transfer.checkpoints.export.models import arch_name
 from mae_transfer.checkpoints.layouts.facts import gather_facts
+from mae_transfer.checkpoints.layouts.parts import Parts, find_parts
+from mae_transfer.checkpoints.source import Source, complete_facts, read_source
 
 ENCODER_FACTS = (
     'embed_dims', 'num_layers', 'num_heads', 'mlp_ratio', 'patch_size', 'in_channels', 'img_size',
     'pos_grid', 'pos_order', 'norm_eps', 'act', 'layer_scale',
 )  # fmt: skip
-REL_POS = {
-    '.attn.rel_pos_h': 'decomposed',
-    'rel_pos_bias.relative_position_bias_table': 'shared_table',
-    '.attn.relative_position_bias_table': 'table',
-}
 
 
 def describe_checkpoint(
@@ -64,7 +58,7 @@ def describe_checkpoint(
         arch=arch_name(known),
         encoder={name: _plain(known.get(name)) for name in ENCODER_FACTS},
         by={name: told_by[name][1] for name in ENCODER_FACTS if name in told_by},
-        parts=_parts(source.tensors),
+        parts=_shown_parts(find_parts(source.tensors)),
         decoder=_decoder(source),
         pretraining={
             name: known.get(name) for name in ('norm_pix', 'masking', 'mask_ratio', 'mean', 'std')
@@ -117,22 +111,16 @@ def misfits(description: dict, backbone: dict) -> list[str]:
     return found
 
 
-def _parts(tensors: dict[str, Tensor]) -> dict:
-    """Which optional parts the encoder has."""
-
-    def any_ends(end: str) -> bool:
-        return any(name.endswith(end) for name in tensors)
-
-    registers = tensors['reg_token'].shape[1] if 'reg_token' in tensors else 0
-    bias = 'full' if any_ends('.attn.qkv.bias') else 'no-key' if any_ends('.attn.q_bias') else None
+def _shown_parts(parts: Parts) -> dict:
+    """The optional parts in plain containers; what is not there is None."""
     return dict(
-        class_token='cls_token' in tensors,
-        register_tokens=registers + ('dist_token' in tensors),
-        pos_embed=list(tensors['pos_embed'].shape) if 'pos_embed' in tensors else None,
-        norm='norm.weight' in tensors,
-        fc_norm='fc_norm.weight' in tensors,
-        qkv_bias=bias,
-        rel_pos=next((kind for end, kind in REL_POS.items() if any_ends(end)), None),
+        class_token=parts.with_cls_token,
+        register_tokens=parts.num_register_tokens,
+        pos_embed=_plain(parts.pos_embed),
+        norm=parts.norm,
+        fc_norm=parts.fc_norm,
+        qkv_bias='full' if parts.qkv_bias is True else parts.qkv_bias or None,
+        rel_pos=parts.rel_pos or None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Pre-trained weights into a PlainViT: the step that opens the transfer journey.
+"""Loads pre-trained weights into a PlainViT, from Python or by a config's ``init_cfg``.
 
 file -> named tensors -> layout -> facts -> fitted to the encoder -> loaded, with an account of each
 tensor.
@@ -14,10 +14,10 @@ from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
-from mae_transfer.checkpoints.fit.account import LoadAccount
+from mae_transfer.checkpoints.fit.account import LoadAccount, account_of_load
 from mae_transfer.checkpoints.fit.encoder import fit_encoder
-from mae_transfer.checkpoints.layouts.facts import gather_facts
-from mae_transfer.checkpoints.layouts.key_maps import encoder_tensors
+from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
+from mae_transfer.checkpoints.layouts.translate import encoder_tensors
 from mae_transfer.registry import WEIGHT_INITIALIZERS
 
 LEFT_AS_IT_WAS = ('fresh', 'let pass')  # states of tensors in the account
@@ -37,7 +37,7 @@ def load_pretrained(
 
     Args:
         vit: The encoder.
-        checkpoint: A file of any layout of :mod:`~mae_transfer.checkpoints.layouts.key_maps`; the
+        checkpoint: A file of any layout of :mod:`~mae_transfer.checkpoints.layouts.table`; the
             work dir of a run of ours; a folder of Hugging Face's library; or 'timm:NAME', the
             cached weights of a timm model.
         pos_grid: Rows and columns of the file's ``pos_embed``, where they are no square and the
@@ -64,24 +64,19 @@ def load_pretrained(
     """
     file = read_checkpoint(checkpoint, trust)
     found = encoder_tensors(file)
-    account = LoadAccount(
-        str(file.path),
-        found.layout.name,
-        file.container,
-        unused=dict(found.others),
-        origins=dict(found.origins),
-    )
     stated = dict(facts or {}) | ({} if pos_grid is None else {'pos_grid': list(pos_grid)})
     try:
-        known = gather_facts(file, found, stated)
-        tensors = fit_encoder(
-            vit, found.tensors, account, known, fc_norm, in_channels_rule, allow_partial
+        known = check_facts(vit, gather_facts(file, found, stated))
+        tensors, steps = fit_encoder(
+            found.tensors, vit, known, fc_norm, in_channels_rule, allow_partial
         )
     except ValueError as error:
         raise ValueError(f'{file.path} ({found.layout.name} file) does not fit: {error}') from error
     kept, foreign = vit.load_state_dict(tensors, strict=False)
+    loaded = [name for name in vit.state_dict() if name in tensors]
+    account = account_of_load(file, found, known, steps, loaded)
     left = {name for name, entry in account.encoder.items() if entry['status'] in LEFT_AS_IT_WAS}
-    assert not foreign and set(kept) == left
+    assert not foreign and set(kept) == left, f'{file.path}: the account misses tensors'
     return account
 
 

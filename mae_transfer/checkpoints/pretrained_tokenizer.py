@@ -1,4 +1,4 @@
-"""Weights into a tokenizer: all of them fit, or it is an error."""
+"""Loads weights into a tokenizer: all of them fit, or it is an error."""
 
 import os
 
@@ -14,7 +14,7 @@ from mae_transfer.registry import WEIGHT_INITIALIZERS
 class PretrainedTokenizer:
     """Initialiser of a discrete VAE or of DALL-E's encoder.
 
-    ``TokenTarget`` uses it through the registry: pre-training imports nothing of the transfer.
+    ``TokenTarget`` uses it through the registry: pre-training does not import this room.
 
     Args:
         checkpoint: A local file or the work dir of a run, see

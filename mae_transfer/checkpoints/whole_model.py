@@ -43,7 +43,7 @@ class ModelAccount:
 
     def _problems(self, names: set[str] | None = None) -> list[str]:
         """What does not match, ten names each, of the names that count."""
-        groups = (
+        groups: tuple[tuple[str, list[str], dict[str, str]], ...] = (
             ('missing', self.missing, {}),
             ('left over', self.left_over, {}),
             ('of another shape', list(self.misshapen), self.misshapen),

@@ -3,8 +3,10 @@
 - ``versions``: every package of the stack is inside the range this release was written for.
 - ``mmcv_ops``: RoIAlign and NMS of torchvision where mmcv was installed without compiled ops.
 - ``distributed``: a process group on machines without CUDA.
+- ``pickle_names``: what a pickle of NumPy arrays may name.
 - ``atomic_write``: files that are whole or not there, whenever a run is killed.
 - ``safe_load``, ``runner_load``: checkpoints are read without running code that they contain.
+- ``config_package``: configs of others inherit ours by ``mae_transfer::PATH``.
 - ``moved``: where the modules of earlier releases are now.
 """
 
@@ -18,7 +20,8 @@ def install() -> None:
     3. MMEngine's storage backend 'local' writes a file beside its place and moves it there.
     4. MMEngine's readers of checkpoints ('' and 'http(s)://', and so ``load_from``, ``resume`` and
        ``Pretrained``) refuse files that need pickled code.
-    5. Importing a module by its name of an earlier release says where it is now.
+    5. MMEngine finds configs that ``_base_`` or ``mmengine.hub`` name as ``mae_transfer::PATH``.
+    6. Importing a module by its name of an earlier release says where it is now.
 
     Calling it again changes nothing.
 
@@ -29,9 +32,10 @@ def install() -> None:
 
     versions.check_versions()  # before anything that needs torch: where it is missing, this says so
 
-    from mae_transfer.compat import atomic_write, mmcv_ops, moved, runner_load
+    from mae_transfer.compat import atomic_write, config_package, mmcv_ops, moved, runner_load
 
     mmcv_ops.install()
     atomic_write.install()
     runner_load.install()
+    config_package.install()
     moved.install()

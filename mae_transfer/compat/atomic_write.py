@@ -1,4 +1,4 @@
-"""A file is either whole or not there, whenever a process is killed or a disk fills up.
+"""Write files that are either whole or absent, even if a process is killed or a disk fills up.
 
 The content goes to a temporary file beside the target, is forced to the disk, and then takes the
 target's name in one step. :func:`install` lets MMEngine's local storage write that way, so every
@@ -19,13 +19,13 @@ TEMPORARY = '.tmp'  # ending of an unfinished file; no reader of checkpoints tak
 
 @contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name when it is whole.
+    """Open a file for writing; it gets its name when it is whole.
 
-    A link is followed; what stood at the path before stays until then, and for good when the body
-    raises. A process that is killed leaves ``.NAME.PID.tmp`` behind, see :func:`remove_leftovers`.
+    A link is followed. A former file at the path remains until then, and for good when the body
+    raises. A process that is killed leaves ``.NAME.PID.tmp``; :func:`remove_leftovers` removes it.
 
     Args:
-        path: The file. Its folder must exist. What is no regular file (a pipe, /dev/stdout) is
+        path: The file. Its folder must exist. What is not a regular file (a pipe, /dev/stdout) is
             written to directly.
 
     Yields:
@@ -86,7 +86,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local storage, whose files are whole or not there."""
+    """MMEngine's local storage, whose files are whole or absent."""
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
         """Write bytes; the folder is made if need be."""

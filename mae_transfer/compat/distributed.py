@@ -1,9 +1,9 @@
-"""Both journeys, before the Runner is built: a process group with or without CUDA.
+"""Process groups with or without CUDA, under torchrun and Slurm.
 
-MMEngine's own ``init_dist`` calls ``torch.cuda.set_device`` and therefore stops on machines without
-CUDA. A process group that exists before the Runner is built is respected by the Runner, so the
-tools call :func:`init_process_group` first: gloo on CPUs, nccl on GPUs. What the launchers leave in
-the environment is checked here, with one sentence for what is missing.
+MMEngine's own ``init_dist`` calls ``torch.cuda.set_device`` and so fails on machines without CUDA.
+The Runner respects a process group that exists already, so a run calls :func:`init_process_group`
+first: gloo on CPUs, nccl on GPUs. The variables that launchers set are checked here; an error names
+those that are missing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def use_cpu_model_wrapper(cfg: MutableMapping) -> None:
 
 
 def torchrun_environment(environ: MutableMapping[str, str]) -> dict[str, str]:
-    """Say what Slurm says in torchrun's words.
+    """Translate Slurm's variables into torchrun's.
 
     Args:
         environ: Variables of a process that ``srun`` started.

@@ -1,13 +1,13 @@
-"""Transfer, the step before the detector: RoIAlign and NMS where mmcv has no compiled ops.
+"""RoIAlign and NMS of torchvision for an mmcv without compiled ops.
 
 A plain ``pip install onedl-mmcv`` brings no compiled extension, and ``import mmdet.models`` then
 stops at ``from mmcv import ops``. :func:`install` makes ``mmcv._ext`` importable: three of its
 functions are torchvision's, every other name is a function that raises ``NotImplementedError`` with
-its own name when it is called. The finder stands at the *end* of ``sys.meta_path``, so a compiled
-``mmcv._ext`` is found first and is used untouched.
+its own name when it is called. The finder is at the *end* of ``sys.meta_path``, so a compiled
+``mmcv._ext`` is found first and is used as it is.
 
 The signatures are those of ``mmcv/ops/csrc`` as ``mmcv.ops.roi_align`` and ``mmcv.ops.nms`` call
-them (onedl-mmcv 2.3): results go to tensors that the caller has made.
+them (onedl-mmcv 2.3): results go into tensors that the caller has made.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def roi_align_forward(
         x: Feature map, (B, C, H, W).
         rois: Boxes ``(image index, x1, y1, x2, y2)`` in pixels of the picture, (K, 5).
         output: Filled with the result, (K, C, aligned_height, aligned_width).
-        argmax_y: Unused: belongs to max pooling.
-        argmax_x: Unused: belongs to max pooling.
+        argmax_y: Unused; for max pooling.
+        argmax_x: Unused; for max pooling.
         aligned_height: Bins per box, vertically.
         aligned_width: Bins per box, horizontally.
         spatial_scale: Feature map pixels per picture pixel, 1 / stride.
         sampling_ratio: Samples per bin and axis; 0 takes one per feature map pixel.
-        pool_mode: 1 for the average. 0, the maximum, is not there.
+        pool_mode: 1 for the average; 0, the maximum, is not available.
         aligned: Shift by half a pixel, as Mask R-CNN in detectron2 does.
 
     Raises:
@@ -189,8 +189,8 @@ def _missing_op(name: str) -> Callable[..., NoReturn]:
 
     def missing_op(*args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError(
-            f"the mmcv op '{name}' is not there: mmcv was installed without compiled ops, and of "
-            'those mae_transfer replaces nms, roi_align_forward and roi_align_backward by '
+            f"the mmcv op '{name}' is missing: mmcv was installed without compiled ops, of which "
+            'mae_transfer replaces nms, roi_align_forward and roi_align_backward by '
             "torchvision's. Use a config that does without it (for example nms instead of "
             f'soft_nms), or compile mmcv, which needs a C++ compiler: {HOW_TO_COMPILE} '
             '(2.3.6 compiles with torch 2.10, not with torch 2.14)'
@@ -201,10 +201,10 @@ def _missing_op(name: str) -> Callable[..., NoReturn]:
 
 
 class _TorchvisionExtension(ModuleType):
-    """``mmcv._ext`` by another hand: any op can be looked up, as mmcv does while it is imported."""
+    """Stands in for ``mmcv._ext``: any op can be looked up, as mmcv does while it is imported."""
 
     def __getattr__(self, name: str) -> Callable:
-        # Private names are questions of Python's own tools (inspect, copy, doctest), not ops.
+        # Private names are asked for by Python's own tools (inspect, copy, doctest); none is an op.
         if name.startswith('_'):
             raise AttributeError(f'module {self.__name__!r} has no attribute {name!r}')
         op = _missing_op(name)
@@ -213,7 +213,7 @@ class _TorchvisionExtension(ModuleType):
 
 
 class _ExtensionFinder(MetaPathFinder, Loader):
-    """Finds ``mmcv._ext`` when nobody before it in ``sys.meta_path`` did."""
+    """Finds ``mmcv._ext`` when no finder before it in ``sys.meta_path`` did."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -242,7 +242,7 @@ def install() -> None:
 
 
 def find_ops() -> str:
-    """Tell whose ops mmcv uses. Imports mmcv, but not the extension.
+    """Find out whose ops mmcv uses. Imports mmcv, but not the extension.
 
     Returns:
         The path of the compiled extension, 'torchvision' for the ops of this module, or 'none'.

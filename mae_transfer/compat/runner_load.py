@@ -1,7 +1,7 @@
-"""How MMEngine reads checkpoints: without running code that they contain.
+"""Let MMEngine read checkpoints without running code that they contain.
 
-MMEngine falls back to full pickle when a file needs it. ``install`` replaces its readers of local
-files and of addresses on the web, which ``load_from``, ``resume`` and ``Pretrained`` use.
+MMEngine uses full pickle when a file needs it. ``install`` replaces its readers of local files and
+of web addresses, which ``load_from``, ``resume`` and ``Pretrained`` use.
 """
 
 from argparse import Namespace
@@ -12,12 +12,12 @@ from pickle import UnpicklingError
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
+from mae_transfer.compat.pickle_names import NUMPY_NAMES
 from mae_transfer.compat.safe_load import read_content
 
 
@@ -30,20 +30,12 @@ def _history_method(owner: Any, name: str) -> Any:
 
 
 def allowed_objects() -> list[tuple[Any, str]]:
-    """Plain containers of MMEngine's checkpoints, by the names they are pickled under."""
-    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    """Plain containers of MMEngine's checkpoints, with the names that pickles call them by."""
     allowed = [
         (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (_history_method, 'builtins.getattr'),
         (PosixPath, 'pathlib.PosixPath'),
-        (np.ndarray, 'numpy.ndarray'),
-        (np.dtype, 'numpy.dtype'),
-        *((getattr(np.dtypes, kind), f'numpy.dtypes.{kind}') for kind in np.dtypes.__all__),
-        *(
-            (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
-            for core in ('core', '_core')
-            for name in ('_reconstruct', 'scalar')
-        ),
+        *((value, name) for name, value in NUMPY_NAMES.items()),
     ]
     plain = (Namespace, datetime, defaultdict, deque, slice)
     return allowed + [(kind, f'{kind.__module__}.{kind.__qualname__}') for kind in plain]
@@ -65,7 +57,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 def load_from_http(
     filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
 ) -> Any:
-    """Fetch a checkpoint once per machine's cache of torch.hub and read it as a local one."""
+    """Fetch a checkpoint into torch.hub's cache, unless it is there, and read it from there."""
     folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
     path = folder / Path(urlparse(filename).path).name
     rank, _ = get_dist_info()
@@ -77,7 +69,7 @@ def load_from_http(
 
 
 def install() -> None:
-    """Replace MMEngine's readers of local files and of addresses on the web."""
+    """Replace MMEngine's readers of local files and of web addresses."""
     register = CheckpointLoader.register_scheme
     register(prefixes='', loader=load_from_local, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)

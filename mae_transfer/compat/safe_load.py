@@ -1,7 +1,7 @@
-"""Bytes of a checkpoint -> tensors and plain containers, running no code that the file contains.
+"""Read checkpoints into tensors and plain containers without running code that they contain.
 
-Whoever trusts a file that needs code to be read says so: ``--trust-checkpoint`` of the tools, or
-the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
+A file that needs code to be read is refused, unless the user trusts it: with ``--trust-checkpoint``
+of the tools, or the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
 """
 
 import functools
@@ -9,8 +9,7 @@ import os
 import pickle
 import re
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
+
+from mae_transfer.compat.pickle_names import NUMPY_NAMES, ArrayUnpickler, ForeignNameError
 
 TRUST_VARIABLE = 'MAE_TRANSFER_TRUST_CHECKPOINT'
 SAFETENSORS_HEADER = '__metadata__'  # entry of the content that holds a safetensors file's texts
@@ -27,19 +28,7 @@ PICKLES = tuple(b'\x80' + bytes([protocol]) for protocol in (2, 3, 4, 5))
 LFS_POINTER = b'version https://git-lfs'
 
 # What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
-# None of it is needed here, so each name is read as a placeholder; the real thing is never called.
-_NUMPY_FUNCTIONS = ('_reconstruct', 'scalar')
-_NUMPY_KINDS = (
-    'Float16',
-    'Float32',
-    'Float64',
-    'Int32',
-    'Int64',
-    'UInt32',
-    'Bool',
-    'Str',
-    'Object',
-)
+# None of it is needed here, so a placeholder takes the place of each; the real one is never called.
 INERT = (
     'argparse.Namespace',
     'builtins.getattr',
@@ -48,25 +37,10 @@ INERT = (
     'collections.deque',
     'datetime.datetime',
     'mmengine.logging.history_buffer.HistoryBuffer',
-    'numpy.dtype',
-    'numpy.ndarray',
     'pathlib.PosixPath',
     'pathlib.WindowsPath',
-    *(f'numpy.{core}.multiarray.{f}' for core in ('core', '_core') for f in _NUMPY_FUNCTIONS),
-    *(f'numpy.dtypes.{kind}DType' for kind in _NUMPY_KINDS),
+    *NUMPY_NAMES,
 )
-
-# What detectron2's zoo pickles: arrays of numbers in plain containers
-ARRAY_PICKLE = {
-    ('collections', 'OrderedDict'): OrderedDict,
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
-}
-_CORE = np._core if hasattr(np, '_core') else np.core
-for _core in ('core', '_core'):
-    for _name in _NUMPY_FUNCTIONS:
-        ARRAY_PICKLE[f'numpy.{_core}.multiarray', _name] = getattr(_CORE.multiarray, _name)
-    ARRAY_PICKLE[f'numpy.{_core}.numeric', '_frombuffer'] = _CORE.numeric._frombuffer
 
 
 class Placeholder:
@@ -101,10 +75,10 @@ def trusts_checkpoints() -> bool:
 def read_content(
     path: Path,
     trust: bool | None = None,
-    allowed: list[tuple[Any, str]] | None = None,
+    allowed: Sequence[tuple[Any, str]] | None = None,
     map_location: Any = 'cpu',
 ) -> Any:
-    """Load what a file holds, by the kind that its first bytes tell.
+    """Load what a file holds; its first bytes say of what kind it is.
 
     Args:
         path: A file of safetensors, of torch.save, or a pickle of NumPy arrays.
@@ -173,11 +147,11 @@ def _check_zip(path: Path) -> None:
 
 def read_torch(
     path: str | os.PathLike,
-    allowed: list[tuple[Any, str]],
+    allowed: Sequence[tuple[Any, str]],
     map_location: Any = 'cpu',
     trust: bool | None = None,
 ) -> Any:
-    """Call ``torch.load`` such that it builds tensors, plain containers and ``allowed`` only.
+    """Call ``torch.load`` so that it builds only tensors, plain containers and ``allowed``.
 
     Args:
         path: A file of torch.save.
@@ -188,9 +162,10 @@ def read_torch(
     Raises:
         ValueError: If the file is damaged or needs code to be read.
     """
+    path = Path(path)
     load = functools.partial(torch.load, path, map_location=map_location)
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals([*allowed]):
             return load(weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = re.search(r'GLOBAL (\S+)|unrecognized function (.+)|but got (.+)', str(error))
@@ -208,7 +183,7 @@ def read_torch(
 
 
 def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | None) -> None:
-    """Go on, with a warning, if the user trusts the file; else explain why it is refused."""
+    """Warn if the user trusts the file; otherwise refuse it and explain why."""
     if trusts_checkpoints() if trust is None else trust:
         print_log(
             f'WARNING: {path} is trusted: reading it calls {name}, which can run any code',
@@ -224,7 +199,7 @@ def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | N
 
 
 def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
-    """Read a trusted file; its code has to be there to be run."""
+    """Read a trusted file; what it names must be importable."""
     try:
         return load()
     except (ImportError, AttributeError) as error:
@@ -234,37 +209,16 @@ def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
 
 
 def _placeholders() -> list[tuple[type, str]]:
-    """Make one class for each name, since torch looks classes up by identity."""
+    """Make a class for each name: torch tells allowed objects apart by identity."""
     return [(type(name.rsplit('.', 1)[-1], (Placeholder,), {}), name) for name in INERT]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds NumPy arrays and plain containers; every other name is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('_codecs', 'encode'):  # bytes, as protocol 2 writes them
-            return _encode_latin1
-        if (module, name) not in ARRAY_PICKLE:
-            raise _ForeignNameError(f'{module}.{name}')
-        return ARRAY_PICKLE[module, name]
-
-
-class _ForeignNameError(Exception):
-    """A pickle names something that is neither an array nor a plain container."""
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'bytes in {encoding!r}')
-    return text.encode('latin1')
-
-
 def _read_array_pickle(path: Path, trust: bool | None) -> Any:
-    """Read a pickle without torch's container, as detectron2's zoo has them; arrays -> tensors."""
+    """Read a pickle without torch's container, as in detectron2's zoo; arrays become tensors."""
     try:
         with path.open('rb') as stream:
-            content = _ArrayUnpickler(stream).load()
-    except _ForeignNameError as error:
+            content = ArrayUnpickler(stream).load()
+    except ForeignNameError as error:
         _check_trust(path, str(error), trust, None)
         content = _run_pickle(path, lambda: pickle.loads(path.read_bytes()))
     except (
@@ -277,7 +231,9 @@ def _read_array_pickle(path: Path, trust: bool | None) -> Any:
 
 
 def _arrays_to_tensors(content: Any, depth: int = 3) -> Any:
+    """Turn arrays of numbers into tensors, in up to ``depth`` nested dicts."""
     if isinstance(content, np.ndarray) and content.dtype.kind in 'fiub':
+        # torch takes the byte order of this machine alone. reshape: a scalar array became 1-D.
         array = np.ascontiguousarray(content)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder('='))).reshape(content.shape)
     if isinstance(content, dict) and depth:

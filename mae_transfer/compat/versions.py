@@ -1,9 +1,8 @@
-"""Both journeys, the very first step: is every package of the stack in the range we wrote for?
+"""Check at import that the installed packages are in the supported ranges.
 
-The ranges stand in one file, ``requirements/runtime.txt``. A checkout reads that file; an installed
-mae_transfer reads its own metadata, into which ``setup.py`` copied it. Nothing heavy is imported:
-versions come from the metadata of the installed distributions, so the check takes milliseconds and
-speaks before a sibling framework can fail with a message of its own.
+The ranges are in one file, ``requirements/runtime.txt``, which a wheel ships as well. Nothing heavy
+is imported: versions come from the metadata of the installed distributions, so the check takes
+milliseconds and comes before a sibling framework can fail with a message of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+# In a checkout a link to requirements/; in a wheel a copy.
+REQUIREMENTS = (Path(__file__).resolve().parents[1] / '.mim' / 'requirements').resolve()
 
 # setup.py reads this line as well. mmengine and torch decide it.
 PYTHON_RANGE = '>=3.10,<3.13'
@@ -109,33 +111,22 @@ def is_python_supported(version: str) -> bool:
     return Requirement(f'python{PYTHON_RANGE}').specifier.contains(version, prereleases=True)
 
 
-def find_checkout() -> Path | None:
-    """Find the root of the checkout that this file is in; None when the package is installed."""
-    root = Path(__file__).resolve().parents[2]
-    is_checkout = (root / 'setup.py').is_file() and (root / 'requirements/runtime.txt').is_file()
-    return root if is_checkout else None
-
-
 def read_requirements() -> list[str]:
     """Read what mae_transfer needs to run.
 
     Returns:
-        Requirement lines without comments: of ``requirements/runtime.txt`` in a checkout, of the
-        metadata of the installed distribution otherwise.
+        The lines of ``requirements/runtime.txt`` without comments.
 
     Raises:
-        ImportError: There is neither a checkout nor metadata.
+        ImportError: The file is missing.
     """
-    root = find_checkout()
-    if root is not None:
-        return read_requirements_file(root / 'requirements/runtime.txt')
-    try:
-        return importlib.metadata.requires('mae_transfer') or []
-    except importlib.metadata.PackageNotFoundError:
+    path = REQUIREMENTS / 'runtime.txt'
+    if not path.is_file():
         raise ImportError(
-            f'mae_transfer at {Path(__file__).parents[1]} is neither a checkout nor installed, so '
-            'what it needs is unknown: run `pip install -e .` in its checkout'
-        ) from None
+            f'mae_transfer at {Path(__file__).parents[1]} is incomplete: there is no {path}, which '
+            'lists what it needs; install it again, or run `pip install -e .` in a checkout'
+        )
+    return read_requirements_file(path)
 
 
 def read_requirements_file(path: Path) -> list[str]:
@@ -177,19 +168,15 @@ def describe_problems(
 def mending_command(packages: Iterable[Package], shadows: dict[str, str]) -> str:
     """Build one shell line that uninstalls what shadows and installs what is wrong or missing."""
     pip = [sys.executable, '-m', 'pip']
-    root = find_checkout()
-    pins = ['-c', str(root / 'requirements/constraints.txt')] if root else []
+    pins = ['-c', str(REQUIREMENTS / 'constraints.txt')]
     steps = []
     if shadows:
         # Uninstalling removes the shared files, so the maintained distribution is laid anew.
         steps.append([*pip, 'uninstall', '-y', *shadows])
         new = sorted(set(shadows.values()))
         steps.append([*pip, 'install', '--force-reinstall', '--no-deps', *pins, *new])
-    packages = list(packages)
-    if packages and root:
-        steps.append([*pip, 'install', *pins, '-r', str(root / 'requirements/runtime.txt')])
-    elif packages:
-        steps.append([*pip, 'install', *(package.name + package.required for package in packages)])
+    if list(packages):
+        steps.append([*pip, 'install', *pins, '-r', str(REQUIREMENTS / 'runtime.txt')])
     return ' && '.join(shlex.join(step) for step in steps)
 
 
@@ -200,13 +187,10 @@ def tested_version(name: str) -> str | None:
         name: Name of the distribution; case, ``-`` and ``_`` do not matter.
 
     Returns:
-        The version in ``requirements/constraints.txt``; None without a checkout or without a pin.
+        The version in ``requirements/constraints.txt``; None without a pin.
     """
-    root = find_checkout()
-    if root is None:
-        return None
     Requirement = _import_packaging()
-    for line in read_requirements_file(root / 'requirements/constraints.txt'):
+    for line in read_requirements_file(REQUIREMENTS / 'constraints.txt'):
         pin = Requirement(line)
         applies = pin.marker is None or pin.marker.evaluate()
         if applies and _normalise(pin.name) == _normalise(name):

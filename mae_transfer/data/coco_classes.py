@@ -1,7 +1,7 @@
-"""Journey 2, detection, before step 1: the COCO file says which classes there are, and is checked.
+"""Take the classes of a detector from its COCO annotation file, and check that file.
 
-A model whose class list is out of step with its annotation file trains without complaint to an AP
-of 0. So the names come from the file, `num_classes` follows, and what cannot be right is an error.
+A model whose class list differs from its annotation file trains without complaint to an AP of 0. So
+the names come from the file, `num_classes` follows, and what cannot be right is an error.
 """
 
 import json
@@ -18,29 +18,27 @@ from mae_transfer.data.config_datasets import (
 from mae_transfer.data.num_classes import set_num_classes
 
 COCO_TYPES = ('CocoDataset',)
-MAX_STRAY_BOXES = (
-    0.1  # share of boxes that may leave their image: rounding and sloppy labels happen
-)
+MAX_STRAY_BOXES = 0.1  # share of boxes that may leave their image, by rounding or careless labels
 SAMPLED_FILES = 5
-COCO_COLOURS = 80  # mmdet's CocoDataset brings a palette of so many, and drawing fails beyond it
+COCO_COLOURS = 80  # in the palette of mmdet's CocoDataset; drawing fails beyond it
 
 
 def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> list[str]:
     """Read the class names of every COCO data set and write them into data sets and model.
 
     mmdet numbers labels in the order in which the file lists its categories (ids may have gaps), so
-    that is the order of the names. A config of COCO's own 80 classes stays what it was.
+    that is the order of the names. A config of COCO's own 80 classes does not change.
 
     Args:
         cfg: The whole config with paths in place (`resolve_data_roots` first); changed in place.
-        loaders: Which data loaders are going to be used.
+        loaders: Which data loaders the run uses.
 
     Returns:
         Lines that say what was read and set; empty without COCO data sets.
 
     Raises:
         FileNotFoundError: An annotation file or a sampled image is missing.
-        ValueError: A file is no COCO annotation file, or two files disagree about the classes.
+        ValueError: A file is not a COCO annotation file, or two files disagree about the classes.
     """
     first: tuple[str, ...] | None = None
     first_file = ''
@@ -70,7 +68,7 @@ def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> l
             )
         dataset['metainfo'] = {**(dataset.get('metainfo') or {}), 'classes': names}
         if len(names) > COCO_COLOURS:
-            dataset['metainfo'].setdefault('palette', None)  # drawing then makes colours of its own
+            dataset['metainfo'].setdefault('palette', None)  # drawing then makes up its colours
     _check_evaluators(cfg, loaders)
     if first is None:
         return lines
@@ -84,22 +82,22 @@ def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> l
 
 
 def _wanted(key: str, dataset: dict, names: tuple[str, ...], ann_file: str) -> tuple[str, ...]:
-    """Names to train on: those of the file, or the part of them that the config lists."""
+    """Names to train on: those in the file, or the part of them that the config lists."""
     given = (dataset.get('metainfo') or {}).get('classes')
     if given is None:
         return names
     given = (given,) if isinstance(given, str) else tuple(given)
     if given != tuple(name for name in names if name in given):
         raise ValueError(
-            f'{key}.metainfo.classes is not {ann_file}, or a part of it in the same order:\n'
-            f'  {list(given)}\n  {list(names)}\nleave metainfo.classes out to take the names of '
-            'the file'
+            f'{key}.metainfo.classes are not the classes of {ann_file}, or some of them in its '
+            f'order:\n  {list(given)}\n  {list(names)}\n'
+            'leave metainfo.classes out to take the names in the file'
         )
     return given
 
 
 def _check_evaluators(cfg: MutableMapping, loaders: Iterable[str]) -> None:
-    """An evaluator that reads another annotation file than its data set measures nonsense."""
+    """Refuse an evaluator that reads another annotation file than its data set."""
     for stage in ('val', 'test'):
         if f'{stage}_dataloader' not in loaders:
             continue
@@ -112,9 +110,8 @@ def _check_evaluators(cfg: MutableMapping, loaders: Iterable[str]) -> None:
             ann_file = evaluator['ann_file']
             if files and os.path.realpath(ann_file) not in files:
                 raise ValueError(
-                    f'{stage}_evaluator.ann_file={ann_file!r} is not the file of '
-                    f'{stage}_dataloader '
-                    f'({sorted(files)[0]}): give both at once with --cfg-options data.val_ann=FILE'
+                    f'{stage}_evaluator.ann_file={ann_file!r} is not that of {stage}_dataloader '
+                    f'({sorted(files)[0]}): set both with --cfg-options data.val_ann=FILE'
                 )
 
 
@@ -130,7 +127,7 @@ def check_coco_file(
         needs_masks: Whether every annotation must have a `segmentation`.
 
     Returns:
-        Class names in the order of the file, and notes worth a line in the log.
+        Class names in the order of the file, and notes for the log.
 
     Raises:
         FileNotFoundError: The file or one of the first images does not exist.
@@ -153,7 +150,7 @@ def check_coco_file(
     ]
     if absent:
         raise ValueError(
-            f'{ann_file} is no COCO annotation file: it has no {" and no ".join(absent)}'
+            f'{ann_file} is not a COCO annotation file: it has no {" and no ".join(absent)}'
         )
     names = tuple(category['name'] for category in coco['categories'])
     if not names or len(set(names)) < len(names):
@@ -177,7 +174,7 @@ def _check_images(images: list[dict], ann_file: str, img_dir: str) -> None:
 
 
 def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str]:
-    """Ids, boxes and masks; returns a note when a few boxes leave their image."""
+    """Check ids, boxes and masks; return a note when a few boxes leave their image."""
     sizes = {image['id']: (image['width'], image['height']) for image in coco['images']}
     category_ids = {category['id'] for category in coco['categories']}
     strays, corners = [], 0
@@ -189,9 +186,8 @@ def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str
             )
         if ann['image_id'] not in sizes:
             raise ValueError(
-                f'{ann_file}: annotation {ann.get("id")} has image_id {ann["image_id"]}, which '
-                'is not '
-                'the id of any of its images'
+                f'{ann_file}: annotation {ann.get("id")} has image_id {ann["image_id"]}, which is '
+                'the id of none of its images'
             )
         if len(ann.get('bbox', ())) != 4:
             raise ValueError(f'{ann_file}: annotation {ann.get("id")} has no bbox of 4 numbers')
@@ -202,8 +198,10 @@ def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str
             )
         x, y, w, h = ann['bbox']
         width, height = sizes[ann['image_id']]
+        # One pixel is let pass: some tools count pixels from 1.
         if x < -1 or y < -1 or x + w > width + 1 or y + h > height + 1:
             strays.append(ann)
+            # Corners taken for sizes: x2 > x and y2 > y, and both still lie in the image.
             corners += x < w <= width + 1 and y < h <= height + 1
     total = len(coco['annotations'])
     if len(strays) > MAX_STRAY_BOXES * total:

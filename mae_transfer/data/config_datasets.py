@@ -1,4 +1,4 @@
-"""Both journeys, before the first image: the data sets that a config names, and their files."""
+"""Find the data sets that a config names, their pipelines and their files."""
 
 import os
 from collections.abc import Iterable, Iterator, MutableMapping
@@ -28,7 +28,7 @@ def iter_datasets(
 
 
 def _unwrap(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
-    """Look through wrappers: RepeatDataset and its kin hold `dataset`, ConcatDataset `datasets`."""
+    """Look through wrappers: RepeatDataset, say, holds `dataset`, and ConcatDataset `datasets`."""
     if 'dataset' in dataset:
         yield from _unwrap(f'{key}.dataset', dataset['dataset'])
     elif 'datasets' in dataset:
@@ -39,7 +39,7 @@ def _unwrap(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
 
 
 def iter_evaluators(cfg: MutableMapping, stage: str) -> list[dict]:
-    """Evaluators of a stage, 'val' or 'test', that read a file of annotations of their own.
+    """Evaluators of a stage, 'val' or 'test', that read an annotation file themselves.
 
     A config holds one evaluator or a list of them.
     """
@@ -60,7 +60,7 @@ def iter_pipelines(dataset: dict) -> Iterator[list]:
                 pending.append(inner)
 
 
-def data_path(dataset: dict, relative: str | None) -> str:
+def data_path(dataset: MutableMapping, relative: str | None) -> str:
     """Path below the data set's `data_root`; an absolute path or a URL stays as it is."""
     relative = relative or ''
     if '://' in relative:
@@ -74,11 +74,12 @@ def resolve_data_roots(
     """Check that every data folder exists, before anything is built.
 
     A relative `data_root` is looked up from the current folder, as everywhere in OpenMMLab, and
-    then from ``fallback``, so that a tool started elsewhere still finds the checkout's `data/`.
+    then from ``fallback``, so that a tool that is started elsewhere still finds the checkout's
+    `data/`.
 
     Args:
         cfg: The whole config, changed in place.
-        loaders: Which data loaders are going to be used.
+        loaders: Which data loaders the run uses.
         fallback: Second folder to look in, usually the root of the checkout.
 
     Raises:
@@ -93,8 +94,7 @@ def resolve_data_roots(
         if not found:
             looked = ' or '.join(dict.fromkeys(os.path.abspath(place or '.') for place in places))
             raise FileNotFoundError(
-                f'{key}.data_root={root!r} is not a folder (looked in {looked}): put the data '
-                'there, '
+                f'{key}.data_root={root!r} is not a folder (in {looked}): put the data there, '
                 'or say where they are with --cfg-options data.root=FOLDER'
             )
         dataset['data_root'] = found[0]

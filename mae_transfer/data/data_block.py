@@ -1,4 +1,4 @@
-"""Both journeys, own data: one short `data` block instead of a dozen config keys.
+"""Train on your own data with one short `data` block instead of a dozen config keys.
 
 A config's data sets, loaders and evaluators stay complete, so that a plain mmengine Runner works
 with them. `data` holds only what replaces a part of them; what is absent or None changes nothing:
@@ -12,9 +12,9 @@ with them. `data` holds only what replaces a part of them; what is absent or Non
 | train_ann, val_ann | COCO json | folder of the masks | - |
 | test_img, test_ann | absent: as for val | same | - |
 | classes | - (read from the json) | text file, lines 'road' or '7 road' | - (folder names) |
-| ignore_labels | - | values of the masks that are not trained (255 never is) | - |
+| ignore_labels | - | values of the masks to leave out of training, besides 255 | - |
 | label_map | - | value -> label or 'ignore', instead of the order in the class file | - |
-| img_suffix, ann_suffix | - | ends of file names; found in the folders when absent | - |
+| img_suffix, ann_suffix | - | ends of file names; read off the folders when absent | - |
 
 A config may carry the block, for readers: `data = dict(root=None, train_img=None, ...)`. The task
 is the config's `default_scope`. `apply_data_block` comes after `--cfg-options` are merged and
@@ -32,6 +32,7 @@ from mae_transfer.data.config_datasets import (
     iter_evaluators,
     iter_pipelines,
 )
+from mae_transfer.data.image_files import common_suffix
 from mae_transfer.data.label_map import read_class_file
 from mae_transfer.data.num_classes import drop_class_weights, set_num_classes
 
@@ -41,7 +42,6 @@ BLOCK_KEYS = {
     'mmseg': (*SPLIT_KEYS, 'classes', 'ignore_labels', 'label_map', 'img_suffix', 'ann_suffix'),
     'mmpretrain': ('root', 'train_img', 'val_img'),
 }
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
 
 
 def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str]:
@@ -55,13 +55,13 @@ def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str
         Lines that say what was set; empty without a block.
 
     Raises:
-        ValueError: An unknown key, or a value of the block and one of ``given`` contradict.
+        ValueError: An unknown key, or a key that the block and ``given`` both set.
         FileNotFoundError: The class file or an image folder that must be listed is missing.
     """
     block = {key: value for key, value in (cfg.get('data') or {}).items() if value is not None}
     if not block:
         return []
-    scope = cfg.get('default_scope')
+    scope = str(cfg.get('default_scope'))
     known = BLOCK_KEYS.get(scope, ())
     for key in block:
         if key not in known:
@@ -74,13 +74,13 @@ def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str
 
 
 def _stage_value(block: dict, stage: str, what: str) -> object:
-    """Value of a stage; the test stage is the validation stage unless it has its own."""
+    """Value of a stage; the test stage has that of the validation stage unless it sets its own."""
     value = block.get(f'{stage}_{what}')
     return block.get(f'val_{what}') if value is None and stage == 'test' else value
 
 
 def _write(key: str, node: MutableMapping, path: str, value: object, given: set[str]) -> None:
-    """Set one value of a data set config, unless `--cfg-options` set that very key."""
+    """Set one value of a data set config; refuse a key that `--cfg-options` set as well."""
     if value is None:
         return
     if f'{key}.{path}' in given:
@@ -105,7 +105,7 @@ def _spread_coco(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]
             _write(key, dataset, 'ann_file', _stage_value(block, stage, 'ann'), given)
             _write(key, dataset, 'data_prefix.img', _stage_value(block, stage, 'img'), given)
             if block.get('root') or _stage_value(block, stage, 'ann'):
-                # Another file has other classes: its own, which set_coco_classes reads.
+                # Another file has other classes, which set_coco_classes reads from it.
                 dataset['metainfo'] = None
             ann_file = data_path(dataset, dataset.get('ann_file'))
         for evaluator in iter_evaluators(cfg, stage):
@@ -137,24 +137,6 @@ def _spread_masks(cfg: MutableMapping, block: dict, given: set[str]) -> list[str
     return lines
 
 
-def common_suffix(folder: str) -> str | None:
-    """Suffix of all images in a folder and below; None without such a folder or any image.
-
-    Raises:
-        ValueError: The folder mixes suffixes.
-    """
-    names = (name for _, _, files in os.walk(folder) for name in files)
-    suffixes = {os.path.splitext(name)[1] for name in names}
-    suffixes = sorted(s for s in suffixes if s.lower() in IMAGE_SUFFIXES)
-    if len(suffixes) > 1:
-        raise ValueError(
-            f'{folder} mixes {" and ".join(suffixes)}: mmseg reads one kind of file; choose it '
-            'with '
-            'data.img_suffix or data.ann_suffix, or convert the others'
-        )
-    return suffixes[0] if suffixes else None
-
-
 def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:
     """Class names, label map and `num_classes` from the block, in every data set and head."""
     if 'classes' not in block:
@@ -162,7 +144,7 @@ def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:
             'data.ignore_labels and data.label_map need data.classes, a text file of names'
         )
     path = block['classes']
-    if not os.path.isfile(path):  # as the other paths, below root
+    if not os.path.isfile(path):  # then it is below root, as the other paths are
         path = os.path.join(block.get('root') or '', path)
     names, values = read_class_file(path)
     map_labels = {'type': 'MapLabels', 'ignore_labels': block.get('ignore_labels', [])}
@@ -179,6 +161,7 @@ def _set_mask_classes(cfg: MutableMapping, block: dict) -> list[str]:
     else:
         map_labels['num_classes'] = len(names)
     for _, dataset in iter_datasets(cfg):
+        # Other types have classes of their own, and some shift their labels.
         dataset['type'] = 'BaseSegDataset'
         dataset['reduce_zero_label'] = False
         dataset['metainfo'] = {'classes': tuple(names)}
@@ -207,6 +190,7 @@ def _with_map_labels(steps: list, map_labels: dict) -> list:
 
 def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
     """A folder of pictures: unlabelled for a self-supervised config, else one folder per class."""
+    # A head that states num_classes needs labels; a copy is asked, since asking sets the number.
     labelled = bool(set_num_classes({'model': {'head': dict(cfg['model'].get('head') or {})}}, 1))
     classes: dict[str, list[str]] = {}
     for stage in ('train', 'val', 'test'):
@@ -214,6 +198,7 @@ def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[
             _write(key, dataset, 'data_root', block.get('root'), given)
             _write(key, dataset, 'data_prefix', _stage_value(block, stage, 'img'), given)
             if base_type(dataset) != 'SmallImages':  # which reads folders as well
+                # These belong to the former type, such as ImageNet.
                 for name in ('split', 'ann_file', 'metainfo'):
                     dataset.pop(name, None)
                 dataset['type'] = 'CustomDataset'

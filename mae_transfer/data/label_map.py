@@ -1,6 +1,6 @@
-"""Journey 2, segmentation: from the values in a mask file to the labels that are trained.
+"""Map the values in mask files to the labels that a segmentor is trained on.
 
-mmseg's `reduce_zero_label` shifts every label by one, in silence and in two places. Here the map is
+mmseg's `reduce_zero_label` shifts every label by one, silently and in two places. Here the map is
 written out: a value of the file is one class, or is ignored, or is an error that names the file.
 """
 
@@ -38,11 +38,11 @@ def read_class_file(path: str | Path) -> tuple[list[str], list[int] | None]:
     lines = [
         line.strip() for line in Path(path).read_text(encoding='utf-8').splitlines() if line.strip()
     ]
-    numbered = [re.fullmatch(r'(\d+)[\s:,]+(.*\S)', line) for line in lines]
-    values = [int(m[1]) for m in numbered] if lines and all(numbered) else None
+    numbered = [m for line in lines if (m := re.fullmatch(r'(\d+)[\s:,]+(.*\S)', line))]
+    values = [int(m[1]) for m in numbered] if lines and len(numbered) == len(lines) else None
     names = [m[2] for m in numbered] if values else lines
-    for what, items in (('name', names), ('value', values or [])):
-        twice = sorted({str(item) for item in items if items.count(item) > 1})
+    for what, items in (('name', names), ('value', [str(value) for value in values or ()])):
+        twice = sorted({item for item in items if items.count(item) > 1})
         if twice:
             raise ValueError(f'{path}: the {what} {", ".join(twice)} occurs more than once')
     if not names:
@@ -55,13 +55,13 @@ def label_table(
     ignore_labels: Sequence[int] | int = (),
     label_map: Mapping[int | str, int | str] | None = None,
 ) -> np.ndarray:
-    """Table from a value of the mask file to the label that is trained.
+    """Build the table from the values of a mask file to the labels that are trained.
 
     Args:
         num_classes: Without ``label_map``: the first ``num_classes`` values from 0 that are not in
             ``ignore_labels`` are the classes, in order. ADE20K is ``(150, ignore_labels=[0])``.
         ignore_labels: Values that are not trained. 255 is always among them.
-        label_map: Value -> label or 'ignore', each written out, instead of ``num_classes``.
+        label_map: Value -> label or 'ignore', in place of ``num_classes``.
 
     Returns:
         Labels, (256,), int16: in [0, num_classes), 255 = ignored, -1 = no such value is allowed.
@@ -69,17 +69,16 @@ def label_table(
     Raises:
         ValueError: Both or neither of ``num_classes`` and ``label_map``, or a value outside 0..255.
     """
-    if (num_classes is None) == (label_map is None):
-        raise ValueError('a label map needs either num_classes or label_map, and not both')
     ignored = {IGNORE, *([ignore_labels] if isinstance(ignore_labels, int) else ignore_labels)}
-    if label_map is None:
+    if num_classes is not None and label_map is None:
         values = [value for value in range(IGNORE) if value not in ignored]
         if not 1 <= num_classes <= len(values):
             raise ValueError(
-                f'num_classes={num_classes}: 8-bit masks hold 1 to {len(values)} classes here'
+                f'num_classes={num_classes}: must be in [1, {len(values)}], the values of an 8-bit '
+                'mask that are not ignored'
             )
         pairs = {value: label for label, value in enumerate(values[:num_classes])}
-    else:
+    elif label_map is not None and num_classes is None:
         pairs = {
             int(value): IGNORE if to == 'ignore' else int(to) for value, to in label_map.items()
         }
@@ -88,10 +87,12 @@ def label_table(
             raise ValueError(
                 f'the values {both} are both a class and ignored: leave them out of one'
             )
+    else:
+        raise ValueError('a label map needs either num_classes or label_map, and not both')
     wrong = [v for v in [*pairs, *pairs.values(), *ignored] if not 0 <= v <= IGNORE]
     if wrong:
         raise ValueError(f'label map: {wrong} are outside 0..255, the values of an 8-bit mask')
-    table = np.full(256, UNMAPPED, np.int16)
+    table = np.full(256, UNMAPPED, np.int16)  # 8 bits would not hold -1
     table[list(pairs)] = list(pairs.values())
     table[list(ignored)] = IGNORE
     return table
@@ -154,9 +155,9 @@ class MapLabels(BaseTransform):
         path = results.get('seg_map_path', 'the mask')
         if results.get('reduce_zero_label') or results.get('label_map'):
             raise ValueError(
-                f'{path}: reduce_zero_label or metainfo.classes already moved its labels, and '
-                'MapLabels '
-                'would move them again: set reduce_zero_label=False and use a BaseSegDataset'
+                f'{path}: reduce_zero_label or metainfo.classes has already moved its labels, and '
+                'MapLabels would move them again: set reduce_zero_label=False and use a '
+                'BaseSegDataset'
             )
         results['gt_seg_map'] = map_labels(results['gt_seg_map'], self.table, path)
         return results

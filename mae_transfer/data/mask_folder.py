@@ -1,6 +1,6 @@
-"""Journey 2, segmentation, before step 1: do the masks on disk and the label map fit?
+"""Check that the masks on disk fit the label map, before training.
 
-Prints what each value of the masks becomes. A class that never occurs, or masks that are mostly
+Lists what each value of the masks becomes. A class that never occurs, or masks that are mostly
 ignored, are the usual signs of a wrong label map, and get a warning by name.
 """
 
@@ -20,7 +20,7 @@ from mae_transfer.data.config_datasets import (
 from mae_transfer.data.label_map import IGNORE, label_table, map_labels
 
 SAMPLED_MASKS = 32
-MOSTLY = 0.5  # share of ignored pixels that is worth a warning
+MOSTLY = 0.5  # a larger share of ignored pixels gives a warning
 
 
 def check_masks(
@@ -30,7 +30,7 @@ def check_masks(
 
     Args:
         cfg: The whole config with paths in place (`resolve_data_roots` first).
-        loaders: Which data loaders are going to be used.
+        loaders: Which data loaders the run uses.
 
     Returns:
         Lines of the value -> label table of the first data set, and warnings.
@@ -53,8 +53,8 @@ def check_masks(
         names = (dataset.get('metainfo') or {}).get('classes', ())
         table = label_table(**{name: value for name, value in step.items() if name != 'type'})
         counts = count_values(masks, table)
-        told, warned = describe_labels(counts, table, names)
-        lines += [f'{key}: values of {min(len(masks), SAMPLED_MASKS)} of {len(masks)} masks', *told]
+        rows, warned = describe_labels(counts, table, names)
+        lines += [f'{key}: values of {min(len(masks), SAMPLED_MASKS)} of {len(masks)} masks', *rows]
         warnings += [f'{key}: {warning}' for warning in warned]
     return lines, warnings
 
@@ -74,10 +74,8 @@ def list_masks(key: str, dataset: MutableMapping) -> list[str]:
     for name, folder in (('img_path', img_dir), ('seg_map_path', ann_dir)):
         if not os.path.isdir(folder):
             raise FileNotFoundError(
-                f'{key}.data_prefix.{name}: there is no folder {folder!r}; --cfg-options '
-                'data.root, '
-                'data.train_img, data.train_ann, data.val_img and data.val_ann say where the '
-                'data are'
+                f'{key}.data_prefix.{name}: there is no folder {folder!r}; set data.root, '
+                'data.train_img, data.train_ann, data.val_img or data.val_ann with --cfg-options'
             )
     stems = sorted(
         os.path.relpath(os.path.join(folder, file), img_dir)[: -len(img_suffix)]
@@ -102,8 +100,9 @@ def list_masks(key: str, dataset: MutableMapping) -> list[str]:
 
 
 def count_values(masks: tuple[str, ...], table: np.ndarray) -> np.ndarray:
-    """Pixels of each value over evenly spaced masks, (256,), int64; checks each mask on the way."""
+    """Count the pixels of each value in evenly spaced masks, (256,), int64, and check the masks."""
     counts = np.zeros(256, np.int64)
+    # Evenly spaced, since folders are often sorted by scene.
     for i in np.unique(np.linspace(0, len(masks) - 1, SAMPLED_MASKS).astype(int)):
         with Image.open(masks[i]) as image:
             seg = np.asarray(image)
@@ -117,7 +116,7 @@ def count_values(masks: tuple[str, ...], table: np.ndarray) -> np.ndarray:
 def describe_labels(
     counts: np.ndarray, table: np.ndarray, names: tuple[str, ...] = ()
 ) -> tuple[list[str], list[str]]:
-    """Lines 'value -> label name share' and warnings.
+    """Write a line 'value -> label name share' for each value, and warnings.
 
     Args:
         counts: Pixels of each value, (256,).

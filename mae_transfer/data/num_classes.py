@@ -1,6 +1,7 @@
-"""Journey 2, before the model is built: one number of classes, everywhere a config states it."""
+"""Set one number of classes wherever a model's config states it."""
 
-from collections.abc import Collection, Iterator, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from typing import Any
 
 # The encoder has no classes; HTC's semantic head counts stuff classes, which are another list.
 NOT_OURS = ('backbone', 'semantic_head')
@@ -28,7 +29,7 @@ def set_num_classes(cfg: MutableMapping, num_classes: int) -> dict[str, int]:
 
 
 def drop_class_weights(cfg: MutableMapping, given: Collection[str] = ()) -> list[str]:
-    """Forget the class weights of losses: they belong to the classes that the config was made for.
+    """Drop the class weights of losses: they belong to the classes that the config was made for.
 
     Args:
         cfg: The whole config, changed in place.
@@ -47,7 +48,8 @@ def drop_class_weights(cfg: MutableMapping, given: Collection[str] = ()) -> list
 
 
 def _blocks(key: str, node: object) -> Iterator[tuple[str, MutableMapping]]:
-    """A part of the config and all parts in it that may know classes, with their dotted keys."""
+    """A part of the config and all parts in it that may state classes, with their dotted keys."""
+    children: Iterable[tuple[Any, Any]]
     if isinstance(node, MutableMapping):
         yield key, node
         children = node.items()

@@ -1,4 +1,4 @@
-"""Image -> batch, for linear probes: a random crop that is drawn once and cut to the image.
+"""Random crop for linear probes: drawn once, and cut where it sticks out of the image.
 
 The random-resized crop of PyTorch, MMPretrain and timm draws again when a crop sticks out of the
 image. TensorFlow's, on which MAE's and CAE's linear probes rely, does not: wide and high crops are
@@ -17,7 +17,7 @@ from mae_transfer.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomClippedCrop(BaseTransform):
-    """Crop a random part of an image and resize it (MAE's code, util/crop.py).
+    """Crop a random part of an image and resize it, as util/crop.py of MAE's code.
 
     Required and changed key: ``img``; changed key: ``img_shape``.
 
@@ -49,8 +49,8 @@ class RandomClippedCrop(BaseTransform):
             if not 0 < low <= high:
                 raise ValueError(f'{name}={(low, high)}: must be (low, high) with 0 < low <= high')
         self.scale = scale
-        self.crop_ratio_range = tuple(crop_ratio_range)
-        self.aspect_ratio_range = tuple(aspect_ratio_range)
+        self.crop_ratio_range = (crop_ratio_range[0], crop_ratio_range[1])
+        self.aspect_ratio_range = (aspect_ratio_range[0], aspect_ratio_range[1])
         self.interpolation, self.backend = interpolation, backend
 
     @cache_randomness

@@ -1,4 +1,4 @@
-"""Repeated sampling: several crops of each decoded picture in one batch, and how they are counted.
+"""Count the samples of repeated sampling: several crops of each decoded picture in one batch.
 
 Decoding is often slower than training on a quarter of the patches. With MMPretrain's ``MultiView``
 a picture is decoded once and gives K samples, each with its own crop and its own mask (Hoffer et
@@ -26,15 +26,17 @@ def samples_per_picture(cfg: MutableMapping) -> int:
         Views of the ``MultiView`` in the training pipeline; 1 without one.
 
     Raises:
-        ValueError: If the data sets of a run differ in it.
+        ValueError: If the data sets of a run give different numbers.
     """
     counts = {
         key: _views(dataset.get('pipeline') or [])
         for key, dataset in iter_datasets(cfg, ['train_dataloader'])
     }
     if len(set(counts.values())) > 1:
-        told = ', '.join(f'{key}: {count}' for key, count in counts.items())
-        raise ValueError(f'MultiView: data sets of one run must give as many views ({told})')
+        listed = ', '.join(f'{key}: {count}' for key, count in counts.items())
+        raise ValueError(
+            f'MultiView: all data sets of a run must give the same number of views, not {listed}'
+        )
     return next(iter(counts.values()), 1)
 
 

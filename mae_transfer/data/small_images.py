@@ -1,4 +1,4 @@
-"""Both journeys, first step for CIFAR-10: all pictures decoded once and held in memory.
+"""CIFAR-10, or a folder of pictures of one small size, decoded once and held in memory.
 
 Pictures of 32 pixels fit into memory (the 60000 of CIFAR-10 take 184 MB), so no epoch opens a file.
 """
@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from mae_transfer.data.data_block import IMAGE_SUFFIXES
+from mae_transfer.compat.pickle_names import ArrayUnpickler, ForeignNameError
+from mae_transfer.data.image_files import IMAGE_SUFFIXES
 from mae_transfer.registry import DATASETS
 
 PICKLE_FOLDER = 'cifar-10-batches-py'  # as the published archive unpacks
@@ -23,30 +24,6 @@ CIFAR10_CLASSES = (
     *('airplane', 'automobile', 'bird', 'cat', 'deer'),
     *('dog', 'frog', 'horse', 'ship', 'truck'),
 )
-
-# All that the files of CIFAR-10 are made of, written by Python 2 or 3 and NumPy 1 or 2.
-PICKLED_NAMES = {
-    ('numpy', 'dtype'),
-    ('numpy', 'ndarray'),
-    ('numpy.core.multiarray', '_reconstruct'),
-    ('numpy._core.multiarray', '_reconstruct'),
-    ('numpy.core.numeric', '_frombuffer'),
-    ('numpy._core.numeric', '_frombuffer'),
-    ('_codecs', 'encode'),
-}
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads arrays and plain containers; calls nothing else that a file may name."""
-
-    def find_class(self, module: str, name: str) -> object:
-        """Look up one of ``PICKLED_NAMES``."""
-        if (module, name) not in PICKLED_NAMES:
-            raise ValueError(
-                f'a file of {PICKLE_FOLDER} asks pickle to call {module}.{name}, which a file of '
-                'CIFAR-10 does not: take it from https://www.cs.toronto.edu/~kriz/cifar.html'
-            )
-        return super().find_class(module, name)
 
 
 @DATASETS.register_module()
@@ -116,7 +93,7 @@ class SmallImages(BaseDataset):
         if not classes:
             raise FileNotFoundError(f'{folder} holds no folders: one for each class is needed')
         self._metainfo['classes'] = tuple(classes)
-        samples = []
+        samples: list[dict] = []
         for label, name in enumerate(classes):
             for path in sorted((folder / name).iterdir()):
                 if path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -139,19 +116,29 @@ class SmallImages(BaseDataset):
 
 
 def _read_pickle(path: Path) -> list[dict]:
-    """Read one file of the archive: rows of 1024 red, 1024 green and 1024 blue values."""
+    """Read one file of the archive: rows of 1024 red, 1024 green and 1024 blue values.
+
+    MMPretrain's reader takes the files of the archive alone, by their MD5, and then lets pickle
+    call what they name. Here a file may have been written again, by another NumPy or for a part of
+    the pictures, and no file can run code.
+    """
     if not path.is_file():
         raise FileNotFoundError(f'{path} is missing: unpack cifar-10-python.tar.gz once more')
     try:
-        with path.open('rb') as stream:
+        with path.open('rb') as stream:  # latin1: its strings are those of Python 2
             content = ArrayUnpickler(stream, encoding='latin1').load()
+    except ForeignNameError as error:
+        raise ValueError(
+            f'{path} asks pickle to call {error}, which a file of CIFAR-10 does not: take it from '
+            'https://www.cs.toronto.edu/~kriz/cifar.html'
+        ) from error
     except (pickle.UnpicklingError, EOFError) as error:
         raise ValueError(f'{path} is damaged: unpack cifar-10-python.tar.gz once more') from error
     pixels, labels = np.asarray(content['data']), content['labels']
     if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3 * 32 * 32):
         raise ValueError(
             f'{path} holds {len(labels)} labels and pixels {pixels.shape} of {pixels.dtype}, not '
-            '(labels, 3072) of uint8: it is no file of CIFAR-10'
+            '(labels, 3072) of uint8: it is not a file of CIFAR-10'
         )
     images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return [

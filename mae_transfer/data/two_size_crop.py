@@ -1,4 +1,4 @@
-"""Image -> batch, for token targets: one random crop at two sizes, for encoder and tokenizer."""
+"""One random crop at two sizes: for the encoder, and for the tokenizer that makes its targets."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -14,10 +14,10 @@ class TwoSizeCrop(BaseTransform):
     """Crop a random part of an image once and resize it twice (as BEiT's and CAE's code).
 
     A tokenizer with codes of 8 pixels gives one token per patch of 16 when its view has half the
-    size. A flip stands before this transform, so that both views are flipped alike.
+    size. A flip comes before this transform, so that both views are flipped or none.
 
-    MMPretrain's transform of this kind resizes without smoothing, which shows at half the size; the
-    papers' code and this one resize with Pillow.
+    MMPretrain's transform of this kind resizes without smoothing, which aliases at half the size;
+    the papers' code and this one resize with Pillow.
 
     Required and changed key: ``img``, then a list of both views, (H, W, C) each; changed key:
     ``img_shape``, the encoder's.

@@ -1,1 +1,1 @@
-"""The embedded comparison: its pictures, its runs and its table."""
+"""The embedded comparison: its pictures, its runs, its table and the picture of its results."""

@@ -6,12 +6,13 @@ A record holds ``task``, ``init``, ``seed``, the metrics under the papers' names
 """
 
 import json
-import os
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
 from rich.table import Table
+
+from mae_transfer.compat.atomic_write import write_atomically
 
 METRICS = {'box_AP': 'box AP', 'mask_AP': 'mask AP', 'mIoU': 'mIoU', 'top1': 'top-1'}
 REQUIRED = ('task', 'init', 'seed', 'iterations', 'seconds', 'config', 'checkpoint')
@@ -36,9 +37,7 @@ def write_results(path: str | Path, records: Iterable[dict]) -> None:
             )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + '.tmp')
-    half.write_text(json.dumps(records, indent=2) + '\n', encoding='utf-8')
-    os.replace(half, path)
+    write_atomically(path, json.dumps(records, indent=2) + '\n')
 
 
 def read_results(path: str | Path) -> list[dict]:
@@ -86,10 +85,3 @@ def results_table(records: list[dict], title: str) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def markdown_table(records: list[dict]) -> str:
-    """The comparison as a table for a README."""
-    header, rows = summary_rows(records)
-    lines = [header, ['---'] * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

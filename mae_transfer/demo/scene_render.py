@@ -1,4 +1,4 @@
-"""Data, for both journeys: one random scene of the embedded demo data, as arrays.
+"""Renders one random scene of the embedded demo set as arrays.
 
 A scene is a crop of a real photograph with one or two real handwritten digits on it. Each digit
 is an object several ViT patches wide, cut out of another photograph and pushed away from the colour
@@ -25,7 +25,7 @@ What the splits share, and what they do not:
 
 from __future__ import annotations
 
-import importlib
+import importlib.resources
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -428,7 +428,7 @@ def photograph_files() -> list[tuple[str, str]]:
 
 @cache
 def _read_photograph(package: str, name: str) -> np.ndarray:
-    path = Path(importlib.import_module(package).__file__).parent / name
+    path = Path(str(importlib.resources.files(package) / name))
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise FileNotFoundError(

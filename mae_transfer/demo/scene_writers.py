@@ -1,4 +1,4 @@
-"""Data, for both journeys: scenes -> files in the layouts that the siblings' data sets read.
+"""Writes scenes as files, in the layouts that the data sets of the OpenMMLab siblings read.
 
 One shard is a run of pictures of one split; shards are independent, so processes share nothing.
 ``scenes`` decides which shards there are and joins what they return.

@@ -1,8 +1,8 @@
-"""Data, for both journeys: the embedded demo set, made once from what the installed wheels ship.
+"""Makes the embedded demo set, once, from photographs and digits that installed wheels ship.
 
 ``make_scenes`` (or ``python -m mae_transfer.demo.scenes``) writes unlabelled pictures for
-pre-training and a few labelled ones for the tasks; how they look and what the splits share is told
-in ``scene_render``::
+pre-training and a few labelled ones for the tasks. ``scene_render`` describes how they look and
+what the splits share::
 
     data/demo-scenes/
     ├── manifest.json               config, counts, versions, content hash; written last

@@ -1,4 +1,4 @@
-"""Lets a number of the model follow half a cosine while it trains."""
+"""Anneal a number of the model along half a cosine while it trains."""
 
 import math
 
@@ -16,7 +16,7 @@ class AnnealHook(Hook):
     In iteration t the value is ``end + (start - end) * (1 + cos(pi * t / length)) / 2``, and
     ``end`` from iteration ``length`` on. So DALL-E anneals the temperature of its discrete VAE and
     the weight of its divergence (Ramesh et al. 2021, https://arxiv.org/abs/2102.12092, A.2). The
-    value depends on the iteration alone: a resumed run goes on where it was.
+    value depends on the iteration alone, so a resumed run continues where it was.
 
     Args:
         name: Attribute of the model, a number.

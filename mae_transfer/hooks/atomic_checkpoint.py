@@ -1,4 +1,4 @@
-"""Writes checkpoints such that a run that is killed at any moment can be resumed."""
+"""Write checkpoints so that a run that is killed at any moment can be resumed."""
 
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook`` in an order that never leaves a run without a checkpoint.
 
     The new checkpoint is whole on the disk before ``last_checkpoint`` names it, and named before
-    an old one is removed; the base class removes first. Also the best checkpoint is removed only
+    an old one is removed; the base class removes first. The best checkpoint, too, is removed only
     when its successor is there. While a checkpoint is written, the disk holds one more than
-    ``max_keep_ckpts``; so it stays when the run is killed between naming and removing. Unfinished
+    ``max_keep_ckpts``, and it keeps it if the run is killed between naming and removing. Unfinished
     files of killed runs are removed when the next run in the same folder starts.
 
     Args:
@@ -85,7 +85,7 @@ class AtomicCheckpointHook(CheckpointHook):
         if not self.save_best:
             return
         one = len(self.key_indicators) == 1
-        best = vars(self) if one else self.best_ckpt_path_dict
+        best: dict[str, Any] = self.__dict__ if one else self.best_ckpt_path_dict
         former = {name: best[name] for name in (['best_ckpt_path'] if one else best)}
         best.update(dict.fromkeys(former))  # the base class removes what it finds here
         super()._save_best_checkpoint(runner, metrics)

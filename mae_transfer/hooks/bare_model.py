@@ -1,4 +1,4 @@
-"""The model that a config describes, out of what a runner puts around it."""
+"""Find the model that a config describes inside what a runner wraps around it."""
 
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner

@@ -7,7 +7,6 @@ from torch import nn
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.backbones.timm_vit import TimmViT
 from mae_transfer.checkpoints.files.checkpoint_file import METADATA_KEY
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.files.pretraining_metadata import pretraining_metadata
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
@@ -32,7 +31,7 @@ class EncoderMetadataHook(Hook):
         if isinstance(encoder, TimmViT):
             facts = encoder.metadata()
         else:
-            facts = encoder_metadata(encoder, checkpoint['state_dict'].get(f'{name}.pos_embed'))
+            facts = encoder.metadata(checkpoint['state_dict'].get(f'{name}.pos_embed'))
         checkpoint['meta'][METADATA_KEY] = facts | pretraining_metadata(model)
 
     def _encoder(self, model: nn.Module) -> tuple[str, PlainViT | TimmViT]:

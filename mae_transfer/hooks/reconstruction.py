@@ -1,12 +1,16 @@
-"""Pictures of what a masked autoencoder makes of hidden patches, while it trains."""
+"""Draws what a masked autoencoder makes of hidden patches, while it trains."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torchvision.utils import make_grid
@@ -16,15 +20,19 @@ from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.optim.accumulation import collate_one_pass
 from mae_transfer.registry import HOOKS
 
+TITLES = ('image', 'visible patches', 'prediction', 'completed')
+LEAST_SIDE = 160  # pixels: smaller pictures are enlarged, so that titles fit above them
+TITLE_HEIGHT = 24  # pixels
+
 
 @HOOKS.register_module()
 class ReconstructionHook(Hook):
     """Draw the same few pictures under the same masks again and again.
 
-    A row per picture: the picture, what the encoder sees of it (hidden patches in the mean colour),
+    A row per picture: the picture, what the encoder sees of it (hidden patches in the mean color),
     the prediction for every patch, and the picture with its hidden patches replaced by the
-    prediction. With per-patch normalised targets the prediction borrows mean and contrast of each
-    true patch: it shows structure, not brightness.
+    prediction. With per-patch normalized targets the prediction borrows mean and contrast of each
+    true patch: it shows structure, not brightness. Small pictures are enlarged.
 
     Writes ``reconstructions/iter_N.png`` in the work dir and sends the same picture to the
     visualizer, hence to TensorBoard.
@@ -49,7 +57,7 @@ class ReconstructionHook(Hook):
         self._mask: Tensor | None = None
 
     @master_only
-    def before_train(self, runner) -> None:  # noqa: ANN001
+    def before_train(self, runner: Runner) -> None:
         """Fix the pictures and their masks.
 
         Raises:
@@ -62,7 +70,7 @@ class ReconstructionHook(Hook):
             )
         dataset = runner.train_dataloader.dataset
         samples = [dataset[i] for i in range(min(self.num_images, len(dataset)))]
-        model = bare_model(runner)
+        model: Any = bare_model(runner)
         batch = collate_one_pass(runner.train_dataloader, samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
         if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
@@ -70,23 +78,23 @@ class ReconstructionHook(Hook):
         self._fix_masks(model)
         self._picture(model)  # a target that cannot be drawn raises now, not hours later
 
-    def _fix_masks(self, model: torch.nn.Module) -> None:
-        p, q = model.backbone.patch_size
-        ids_keep, _, ids_restore = model.masking(
-            len(self._inputs),
-            (self._inputs.shape[-2] // p, self._inputs.shape[-1] // q),
-            generator=torch.Generator().manual_seed(0),
-        )
-        mask = mask_from_restore(ids_restore, ids_keep.shape[1])
-        self._mask = mask.to(self._inputs.device)
+    def _fix_masks(self, model: Any) -> None:
+        assert self._inputs is not None, 'before_train fixes the pictures first'
+        self._mask = fixed_masks(model, self._inputs)
 
     @master_only
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Draw at the interval."""
         if self.every_n_train_iters(runner, self.interval) or runner.iter + 1 == runner.max_iters:
             self.draw(runner)
 
-    def draw(self, runner) -> None:  # noqa: ANN001
+    def draw(self, runner: Runner) -> None:
         """Draw with the weights of now."""
         picture = self._picture(bare_model(runner))
         folder = Path(runner.work_dir, 'reconstructions')
@@ -96,19 +104,38 @@ class ReconstructionHook(Hook):
             raise OSError(f'cannot write {path}')
         runner.visualizer.add_image('reconstructions', picture, step=runner.iter + 1)
 
-    def _picture(self, model: torch.nn.Module) -> np.ndarray:
+    def _picture(self, model: Any) -> np.ndarray:
         was_training = model.training
         model.eval()
         picture = self._draw_grid(model)
         model.train(was_training)
         return picture
 
-    def _draw_grid(self, model: torch.nn.Module) -> np.ndarray:
-        return reconstruction_grid(model, self._inputs, self._mask)
+    def _draw_grid(self, model: Any) -> np.ndarray:
+        assert self._inputs is not None, 'before_train fixes the pictures first'
+        columns = reconstruction_columns(model, self._inputs, self._mask)
+        return draw_columns(columns, TITLES, model.data_preprocessor)
 
 
-def reconstruction_grid(model: torch.nn.Module, inputs: Tensor, mask: Tensor | None) -> np.ndarray:
-    """Draw picture, masked picture, prediction and completed picture side by side.
+def fixed_masks(model: Any, inputs: Tensor) -> Tensor:
+    """Draw masks that are the same in each call.
+
+    Args:
+        model: A masked autoencoder.
+        inputs: Preprocessed images, (B, 3, H, W).
+
+    Returns:
+        (B, L), True = hidden.
+    """
+    p, q = model.backbone.patch_size
+    grid = (inputs.shape[-2] // p, inputs.shape[-1] // q)
+    generator = torch.Generator().manual_seed(0)
+    ids_keep, _, ids_restore = model.masking(len(inputs), grid, generator=generator)
+    return mask_from_restore(ids_restore, ids_keep.shape[1]).to(inputs.device)
+
+
+def reconstruction_columns(model: Any, inputs: Tensor, mask: Tensor | None) -> list[Tensor]:
+    """Make what the columns of :class:`ReconstructionHook` show.
 
     Args:
         model: A masked autoencoder with ``reconstruct``.
@@ -116,26 +143,62 @@ def reconstruction_grid(model: torch.nn.Module, inputs: Tensor, mask: Tensor | N
         mask: (B, L), True = hidden; random if None.
 
     Returns:
-        RGB picture of B rows and four columns, uint8.
+        The images, what is visible of them, the predictions, and the images with their hidden
+        patches replaced by the predictions: (B, 3, H, W) each, on the scale of ``inputs``.
     """
     masked, prediction, mask = model.reconstruct(inputs, mask)
     p, q = model.backbone.patch_size
     grid = (inputs.shape[-2] // p, inputs.shape[-1] // q)
     hidden = mask.reshape(-1, 1, *grid).repeat_interleave(p, 2).repeat_interleave(q, 3)
-    completed = torch.where(hidden, prediction, inputs)
-    return draw_columns([inputs, masked, prediction, completed], model.data_preprocessor)
+    return [inputs, masked, prediction, torch.where(hidden, prediction, inputs)]
 
 
-def draw_columns(columns: list[Tensor], preprocessor: torch.nn.Module) -> np.ndarray:
-    """Draw batches of pictures side by side.
+def to_pixels(batch: Tensor, preprocessor: Any) -> Tensor:
+    """Undo the normalization of a batch.
+
+    Args:
+        batch: Images as the preprocessor makes them, (B, 3, H, W).
+        preprocessor: Holds ``mean`` and ``std``.
+
+    Returns:
+        RGB, (B, 3, H, W), uint8, on the CPU.
+    """
+    pixels = batch * preprocessor.std + preprocessor.mean
+    return pixels.round().clamp(0, 255).to(torch.uint8).cpu()
+
+
+def draw_columns(columns: Sequence[Tensor], titles: Sequence[str], preprocessor: Any) -> np.ndarray:
+    """Draw batches of pictures side by side, each under its title.
 
     Args:
         columns: Batches as the preprocessor makes them, (B, 3, H, W) each.
+        titles: One per batch.
         preprocessor: Its ``mean`` and ``std`` are undone.
 
     Returns:
-        RGB picture of B rows and a column per batch, uint8.
+        RGB picture of B rows and a column per batch, uint8. Pictures whose shorter side is below
+        ``LEAST_SIDE`` are enlarged by a whole factor.
     """
-    pixels = torch.stack(columns, dim=1).flatten(0, 1) * preprocessor.std + preprocessor.mean
-    pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu()
-    return make_grid(pixels, nrow=len(columns), padding=2, pad_value=255).permute(1, 2, 0).numpy()
+    pixels = to_pixels(torch.stack(list(columns), dim=1).flatten(0, 1), preprocessor)
+    factor = math.ceil(LEAST_SIDE / min(pixels.shape[-2:]))
+    pixels = pixels.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    grid = make_grid(pixels, nrow=len(columns), padding=2, pad_value=255)
+    return _write_above(grid.permute(1, 2, 0).numpy(), titles)
+
+
+def _write_above(picture: np.ndarray, titles: Sequence[str]) -> np.ndarray:
+    """Put a line of titles above a picture, evenly spaced."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a quarter of a second
+    from matplotlib.figure import Figure
+
+    height, width = picture.shape[0] + TITLE_HEIGHT, picture.shape[1]
+    dpi = 72  # a point is a pixel; the hundredth keeps the size from being rounded down
+    figure = Figure(figsize=((width + 0.01) / dpi, (height + 0.01) / dpi), dpi=dpi)
+    canvas = FigureCanvasAgg(figure)
+    for i, title in enumerate(titles):
+        place = dict(x=(i + 0.5) / len(titles), y=1 - 0.5 * TITLE_HEIGHT / height)
+        figure.text(**place, s=title, size=14, ha='center', va='center')
+    canvas.draw()
+    drawn = np.array(canvas.buffer_rgba())[..., :3]
+    drawn[TITLE_HEIGHT:] = picture
+    return drawn

@@ -2,18 +2,28 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
+import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement, InstanceData, PixelData
+from torch import Tensor
+
+LEAST_SIDE = 384  # pixels: the frameworks' labels would cover smaller pictures, or be tiny
+STYLE = dict(line_width=1, alpha=0.5)  # of the visualizers that have these: thin and see-through
 
 
 class SavePredictions(Hook):
     """Write each test picture with its prediction to one folder, without a display.
 
     The frameworks' own hooks differ in where they write, and draw only what the first process saw.
-    File names follow the image's path below the data prefix, with '_' for '/'.
+    File names follow the image's path below the data prefix, with '_' for '/'. Small pictures are
+    enlarged.
 
     Args:
         folder: Where the PNG files go.
@@ -22,16 +32,28 @@ class SavePredictions(Hook):
 
     def __init__(self, folder: str, most: int | None = None) -> None:
         self.folder = folder
-        self.left = math.inf if most is None else most
+        self.left: float = math.inf if most is None else most
 
-    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def before_test(self, runner: Runner) -> None:
+        """Let the visualizer draw so that the picture stays visible."""
+        for name, value in STYLE.items():
+            if hasattr(runner.visualizer, name):
+                setattr(runner.visualizer, name, value)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Draw the predictions of one batch."""
         if self.left <= 0:
             return
         gathered = all_gather_object([sample.cpu() for sample in outputs or ()])
         shown = [sample for samples in gathered for sample in samples]
-        shown = shown[: min(self.left, len(shown))]
-        self.left -= len(shown)  # on every process alike: they gather together
+        shown = shown[: int(min(self.left, len(shown)))]
+        self.left -= len(shown)  # the same on every process: they gather together
         if not is_main_process():  # the visualizers of the frameworks draw nowhere else
             return
         prefix = runner.test_loop.dataloader.dataset.data_prefix
@@ -41,12 +63,54 @@ class SavePredictions(Hook):
             else prefix
         )
         for sample in shown:
-            picture = mmcv.imread(sample.img_path, channel_order='rgb')
             name = os.path.relpath(sample.img_path, images).replace(os.sep, '_')
             out_file = str(Path(self.folder, name).with_suffix('.png'))
+            picture, sample = enlarge(mmcv.imread(sample.img_path, channel_order='rgb'), sample)
             draw = getattr(runner.visualizer, 'add_datasample', None)
             if draw is None:  # mmpretrain
                 classes = runner.visualizer.dataset_meta.get('classes')
                 runner.visualizer.visualize_cls(picture, sample, classes=classes, out_file=out_file)
             else:
                 draw(name, picture, data_sample=sample, out_file=out_file)
+
+
+def enlarge(picture: np.ndarray, sample: BaseDataElement) -> tuple[np.ndarray, BaseDataElement]:
+    """Enlarge a small picture with what is predicted for it, by a whole factor.
+
+    Args:
+        picture: (H, W, 3).
+        sample: Labels and predictions: boxes, masks and maps in pixels of the picture.
+
+    Returns:
+        Picture and sample; copies where the shorter side is below ``LEAST_SIDE``, else as given.
+    """
+    factor = math.ceil(LEAST_SIDE / min(picture.shape[:2]))
+    if factor == 1:
+        return picture, sample
+    sample = sample.clone()
+    for name, field in sample.items():  # a clone shares its fields
+        if isinstance(field, InstanceData):
+            setattr(sample, name, _enlarge_instances(field, factor))
+        elif isinstance(field, PixelData):
+            maps = {key: _repeat(value, factor) for key, value in field.items()}
+            setattr(sample, name, PixelData(metainfo=field.metainfo, **maps))
+    return _repeat(picture.transpose(2, 0, 1), factor).transpose(1, 2, 0), sample
+
+
+def _enlarge_instances(instances: InstanceData, factor: int) -> InstanceData:
+    instances = instances.clone()
+    if 'bboxes' in instances:
+        boxes = instances.bboxes  # a tensor, or mmdet's structure around one
+        instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
+    if 'masks' in instances:
+        masks = instances.masks  # a tensor, or mmdet's structure that makes an array
+        masks = masks.to_ndarray() if hasattr(masks, 'to_ndarray') else masks
+        instances.masks = _repeat(masks, factor)
+    return instances
+
+
+def _repeat(maps: Any, factor: int) -> Any:
+    """Repeat each pixel of a tensor or an array (..., H, W) in both directions."""
+    if isinstance(maps, Tensor):
+        return maps.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+    return maps.repeat(factor, -2).repeat(factor, -1)

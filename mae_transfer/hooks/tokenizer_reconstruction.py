@@ -1,23 +1,27 @@
-"""Pictures of what a discrete VAE keeps of a picture, while it trains."""
+"""Draws what a discrete VAE keeps of a picture, while it trains."""
+
+from typing import Any
 
 import numpy as np
-import torch
 
 from mae_transfer.hooks.reconstruction import ReconstructionHook, draw_columns
 from mae_transfer.registry import HOOKS
 
+TITLES = ('image', 'from its tokens')
+
 
 @HOOKS.register_module()
 class TokenizerReconstructionHook(ReconstructionHook):
-    """Draw the same few pictures beside what is painted from their tokens, again and again.
+    """Draw the same few pictures beside what is painted from their tokens again and again.
 
     Arguments, files and TensorBoard are those of
     :class:`~mae_transfer.hooks.reconstruction.ReconstructionHook`.
     """
 
-    def _fix_masks(self, model: torch.nn.Module) -> None:
+    def _fix_masks(self, model: Any) -> None:
         """Nothing is hidden from a tokenizer."""
 
-    def _draw_grid(self, model: torch.nn.Module) -> np.ndarray:
+    def _draw_grid(self, model: Any) -> np.ndarray:
+        assert self._inputs is not None, 'before_train fixes the pictures first'
         painted, _ = model.reconstruct(self._inputs)
-        return draw_columns([self._inputs, painted], model.data_preprocessor)
+        return draw_columns([self._inputs, painted], TITLES, model.data_preprocessor)

@@ -1,1 +1,1 @@
-"""Bricks of the vision transformer in plain PyTorch: no registry, no config, no other room."""
+"""Building blocks of the vision transformer, in PyTorch and timm, without registry or config."""

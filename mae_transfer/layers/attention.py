@@ -16,9 +16,10 @@ class Attention(nn.Module):
         embed_dims: Width C of a token, a multiple of ``num_heads``.
         num_heads: Heads.
         qkv_bias: True, False, or 'no-key' (BEiT, CAE: learned biases of query and value, none of
-            key; exact, since a bias of the key moves all logits of a query alike).
-        rel_pos_size: Rows and columns that the own tables of relative position are made for; None =
-            no own ones. The tables start at zero: the layer then equals one without them.
+            key; nothing is lost, since a key bias shifts all logits of a query equally, and softmax
+            ignores it).
+        rel_pos_size: Rows and columns that the layer's tables of relative position are made for;
+            None = it has none. They start at zero: the layer then equals one without them.
         rel_pos: 'decomposed' (ViTDet: ``rel_pos_h``, ``rel_pos_w``) or 'table' (BEiT:
             ``relative_position_bias_table``).
         num_prefix_tokens: 1 if a class token precedes the patches; a 'table' has rows for it.
@@ -66,29 +67,31 @@ class Attention(nn.Module):
             self.rel_pos_w = nn.Parameter(torch.zeros(2 * rel_pos_size[1] - 1, head_dim))
 
     def _qkv_bias(self) -> Tensor | None:
-        if self.q_bias is None:
+        if self.q_bias is None or self.v_bias is None:
             return self.qkv.bias
         return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
 
     def _own_bias(self, q: Tensor, grid: tuple[int, int] | None) -> Tensor | None:
         """Bias of the layer's own tables of relative position, in the dtype of the queries."""
-        if self.rel_pos_h is not None:
+        if self.rel_pos_size is None:
+            return None
+        assert grid is not None, 'tables of relative position need the grid of the tokens'
+        if self.rel_pos_h is not None and self.rel_pos_w is not None:
             return decomposed_bias(q, self.rel_pos_h, self.rel_pos_w, grid)
         table = self.relative_position_bias_table
-        if table is not None:
-            return table_bias(table, self.rel_pos_size, grid, self.num_prefix_tokens, q.dtype)
-        return None
+        assert table is not None, 'a layer with rel_pos_size has tables'
+        return table_bias(table, self.rel_pos_size, grid, self.num_prefix_tokens, q.dtype)
 
     def forward(
         self, x: Tensor, grid: tuple[int, int] | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        """Attend.
+        """Compute softmax(q k^T / sqrt(head width) + bias) v for each head, and project the result.
 
         Args:
             x: Tokens, (B, N, C).
-            grid: Rows and columns of the patch tokens; only tables of its own need it.
-            bias: Added to the scaled product of queries and keys, (1, heads, N, N), in place of
-                own tables: that of a table which several layers share.
+            grid: Rows and columns of the patch tokens; the layer's own tables need it.
+            bias: (1, heads, N, N), of a table that several layers share; it replaces the bias of
+                the layer's own tables.
 
         Returns:
             (B, N, C).

@@ -1,10 +1,15 @@
 """Pre-norm transformer block: attention (global or in windows), then a two-layer MLP."""
 
 from timm.layers import DropPath, LayerScale, Mlp
+from timm.models.vision_transformer_sam import window_partition, window_unpartition
 from torch import Tensor, nn
 
 from mae_transfer.layers.attention import Attention
-from mae_transfer.layers.window import window_partition, window_unpartition
+
+
+def layer_scale(embed_dims: int, init: float | None) -> nn.Module:
+    """Build the learned scale per channel of a residual branch; without ``init`` there is none."""
+    return nn.Identity() if init is None else LayerScale(embed_dims, init_values=init)
 
 
 class Block(nn.Module):
@@ -44,30 +49,32 @@ class Block(nn.Module):
         self.attn = Attention(
             embed_dims, num_heads, qkv_bias, rel_pos_size, rel_pos, num_prefix_tokens
         )
-        self.ls1 = self._layer_scale(embed_dims, layer_scale_init)
+        self.ls1 = layer_scale(embed_dims, layer_scale_init)
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, int(mlp_ratio * embed_dims))
-        self.ls2 = self._layer_scale(embed_dims, layer_scale_init)
+        self.ls2 = layer_scale(embed_dims, layer_scale_init)
         # One per branch, so that a frozen branch can be left out of the dropping.
         self.drop_path1 = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
         self.drop_path2 = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-
-    @staticmethod
-    def _layer_scale(embed_dims: int, init: float | None) -> nn.Module:
-        return nn.Identity() if init is None else LayerScale(embed_dims, init_values=init)
 
     def attention_branch(self) -> list[nn.Module]:
         """List the modules of the first residual branch; the others are the MLP's."""
         return [self.norm1, self.attn, self.ls1, self.drop_path1]
 
     def _attend_in_windows(
-        self, x: Tensor, grid: tuple[int, int], bias: Tensor | None = None
+        self, x: Tensor, grid: tuple[int, int] | None, bias: Tensor | None = None
     ) -> Tensor:
+        """Attend in square windows; those that leave the map are padded with zeros.
+
+        As in ViTDet's released code, padded tokens take part as keys. The norm comes before the
+        padding, so they are zero when they reach the projection of keys and values.
+        """
+        assert grid is not None, 'a block with windows needs the grid of its tokens'
         b, n, c = x.shape
         size = self.window_size
         windows, padded = window_partition(x.reshape(b, *grid, c), size)  # (B * windows, s, s, C)
         windows = self.attn(windows.flatten(1, 2), (size, size), bias).reshape(windows.shape)
-        return window_unpartition(windows, padded, grid).reshape(b, n, c)
+        return window_unpartition(windows, size, grid, padded).reshape(b, n, c)
 
     def forward(
         self, x: Tensor, grid: tuple[int, int] | None = None, bias: Tensor | None = None

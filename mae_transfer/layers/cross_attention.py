@@ -1,4 +1,4 @@
-"""Multi-head attention of queries to the tokens of something else, as in BEiT and CAE."""
+"""Multi-head attention whose queries come from other tokens than keys and values, as in CAE."""
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class CrossAttention(nn.Module):
     """Cross-attention with separate projections (CAE, https://arxiv.org/abs/2202.03026).
 
-    Queries and values have a learned bias, keys have none: it would move all logits of a query
-    alike. Names are those of CAE's code.
+    Queries and values have a learned bias. Keys have none: it would shift all logits of a query
+    equally, and softmax ignores that. Names are those of CAE's code.
 
     Args:
         embed_dims: Width C of a token, a multiple of ``num_heads``.
@@ -35,7 +35,7 @@ class CrossAttention(nn.Module):
         return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, C / heads)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend.
+        """Compute softmax(q k^T / sqrt(head width)) v for each head, and project the result.
 
         Args:
             query: (B, N, C).

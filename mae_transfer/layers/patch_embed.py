@@ -1,4 +1,4 @@
-"""First layer of the transformer: image -> patch tokens, all of them or only the visible ones."""
+"""First layer of the transformer: from an image to tokens of its patches, all or some of them."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,7 +47,8 @@ class PatchEmbed(nn.Module):
         Returns:
             Tokens in the order of ``ids_keep``, (B, L_keep, C).
         """
-        # A convolution's weight is laid out (channel, row, column): cut the patches in that order.
+        # A convolution that strides by its kernel is a linear layer of patches. Its weight is laid
+        # out (channel, row, column), so the patches are, too.
         patches = patchify(x, self.patch_size, channel_first=True)
         return F.linear(
             keep_tokens(patches, ids_keep), self.proj.weight.flatten(1), self.proj.bias

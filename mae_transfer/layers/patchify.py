@@ -1,15 +1,21 @@
-"""Images to rows of pixels per patch and back: what a masked autoencoder predicts."""
+"""Cut images into rows of pixels, one per patch, and put them together again."""
+
+from collections.abc import Sequence
 
 from torch import Tensor
 
 
-def check_divisible(height: int, width: int, patch_size: tuple[int, int]) -> tuple[int, int]:
-    """Return the patch grid (h, w) of an image that patches tile without a rest.
+def patch_grid(image_size: Sequence[int], patch_size: tuple[int, int]) -> tuple[int, int]:
+    """Count the rows and columns of patches of an image.
+
+    Args:
+        image_size: Height and width of the image, in pixels.
+        patch_size: Height and width of a patch, in pixels.
 
     Raises:
-        ValueError: If a side of the image is no multiple of the patch.
+        ValueError: If a side of the image is not a multiple of the patch.
     """
-    p, q = patch_size
+    (height, width), (p, q) = image_size, patch_size
     if height % p or width % q:
         raise ValueError(
             f'the image is {height}x{width} pixels, but both sides must be multiples of the patch '
@@ -33,9 +39,8 @@ def patchify(images: Tensor, patch_size: tuple[int, int], channel_first: bool = 
     Returns:
         One row per patch, row by row of the grid, (B, L, p * q * C).
     """
-    b, c, height, width = images.shape
-    p, q = patch_size
-    h, w = check_divisible(height, width, patch_size)
+    b, c = images.shape[:2]
+    (p, q), (h, w) = patch_size, patch_grid(images.shape[2:], patch_size)
     x = images.reshape(b, c, h, p, w, q)
     order = (0, 2, 4, 1, 3, 5) if channel_first else (0, 2, 4, 3, 5, 1)
     return x.permute(order).reshape(b, h * w, p * q * c)

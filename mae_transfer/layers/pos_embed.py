@@ -4,9 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ROUNDING = 5e-4  # of values up to 1 in float16
+
 
 def _sincos_1d(positions: Tensor, dims: int) -> Tensor:
     """Sines, then cosines of ``positions`` at dims / 2 frequencies, (N, dims), float64."""
+    # In float64, as in MAE's code: float32 would differ in the last digits of the table.
     frequencies = 10000 ** -(torch.arange(dims // 2, dtype=torch.float64) / (dims / 2))
     angles = torch.outer(positions.double(), frequencies)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
@@ -31,7 +34,7 @@ def sincos_pos_embed(
         (1, num_prefix_tokens + h * w, embed_dims), float32.
 
     Raises:
-        ValueError: If ``embed_dims`` is no multiple of 4 or ``order`` is unknown.
+        ValueError: If ``embed_dims`` is not a multiple of 4 or ``order`` is unknown.
     """
     if embed_dims % 4:
         raise ValueError(
@@ -77,11 +80,34 @@ def resize_pos_embed(
     if old_grid[0] * old_grid[1] != length:
         raise ValueError(
             f'old_grid={old_grid} holds {old_grid[0] * old_grid[1]} patches, but pos_embed has '
-            f'{length} besides {num_prefix_tokens} prefix tokens: give the grid it was made for'
+            f'{length} after {num_prefix_tokens} prefix tokens: give the grid it was made for'
         )
     if tuple(old_grid) == tuple(new_grid):
         return pos_embed
     maps = table.reshape(1, *old_grid, -1).permute(0, 3, 1, 2)  # (1, C, h, w)
+    # In float32: not every device interpolates in half precision.
     maps = F.interpolate(maps.float(), size=new_grid, mode='bicubic', align_corners=False)
     table = maps.flatten(2).transpose(1, 2).to(pos_embed.dtype)  # (1, new_h * new_w, C)
     return torch.cat([prefix, table], dim=1)
+
+
+def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
+    """Recognise fixed sine-cosine positions by comparing them with the tables of both axis orders.
+
+    Args:
+        pos_embed: (1, rows, C); the rows in front of those of the patches are not looked at.
+        grid: Rows and columns of patches.
+
+    Returns:
+        The orders that fit: none for learned positions, both for a single patch. Tables that were
+        computed or saved in half precision are recognised.
+    """
+    dims, num_patches = pos_embed.shape[2], grid[0] * grid[1]
+    if dims % 4:
+        return ()
+    table = pos_embed.detach()[:, -num_patches:].float().cpu()
+    return tuple(
+        order
+        for order in ('xy', 'yx')
+        if torch.allclose(table, sincos_pos_embed(dims, grid, order, 0), atol=ROUNDING)
+    )

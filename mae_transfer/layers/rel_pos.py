@@ -1,7 +1,7 @@
 """Relative position in attention: decomposed (ViTDet, MViTv2) or one bias table per head (BEiT).
 
-Decomposed: queries meet a vector per row distance and one per column distance. Table: every head
-adds a learned number per distance (rows, columns), whatever the query.
+Decomposed: a query is multiplied by one vector per row distance and by one per column distance.
+Table: every head adds a learned number per distance (rows, columns), whatever the query.
 """
 
 import functools
@@ -160,7 +160,7 @@ def resize_rel_pos_table(
     num = (2 * h - 1) * (2 * w - 1)
     rows = _resize_matrix(h, new_h, table.device)
     columns = _resize_matrix(w, new_w, table.device)
-    with torch.autocast(table.device.type, enabled=False):
+    with torch.autocast(table.device.type, enabled=False):  # it would run einsum in half precision
         maps = table[:num].float().reshape(2 * h - 1, 2 * w - 1, -1)
         maps = torch.einsum('ai,bj,ijn->abn', rows, columns, maps)  # (2h' - 1, 2w' - 1, heads)
     return torch.cat([maps.flatten(0, 1).to(table.dtype), table[num:]])
@@ -183,8 +183,7 @@ def table_bias(
         table_grid: Rows and columns that ``table`` is made for.
         grid: Rows h and columns w of the tokens; another one than ``table_grid`` is interpolated.
         num_prefix_tokens: 1 if a class token precedes the patches, else 0.
-        dtype: Of the bias, that of the table if not given. Gradients of the table add up in its
-            own.
+        dtype: Of the bias, that of the table if not given. Gradients are summed in the table's.
 
     Returns:
         (1, heads, N, N), N = num_prefix_tokens + h * w, to be added to the scaled product of

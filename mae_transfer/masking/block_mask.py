@@ -6,9 +6,10 @@ rectangles until the wanted number of patches is hidden. A proposal draws an are
 between ``min_aspect`` and its inverse; both sides are rounded. It counts when both sides are
 smaller than the grid's and it hides at least one new patch and not more than were missing.
 
-Published code ends the search in two ways: CAE's goes on until the count is met
-(:func:`block_mask`), BEiT's gives an image up after ten proposals in a row that did not count
-(:func:`beit_block_mask`). All images of a batch are sampled side by side, each with its own draws.
+Published code ends the search in two ways: BEiT's gives up after ten proposals in a row that did
+not count, so its images hide different numbers of patches; CAE's continues until the count is met,
+as an encoder of visible patches needs it to form batches. This one is CAE's. All images of a batch
+are sampled at the same time, each with its own draws.
 """
 
 import math
@@ -16,8 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-PATIENCE = 10  # proposals in a row after which BEiT gives up
-MOST_PROPOSALS = 20_000  # some hundred are usual
+MOST_PROPOSALS = 20_000  # some hundred are usual; only blocks that cannot fit need more
 
 
 def block_mask(
@@ -48,41 +48,35 @@ def block_mask(
     Raises:
         ValueError: If an argument is out of range, or blocks as asked for cannot meet the count.
     """
-    options = (min_block, max_block, min_aspect, device, generator)
-    return _sample_blocks(batch_size, grid, num_masked, math.inf, *options)
-
-
-def beit_block_mask(
-    batch_size: int,
-    grid: tuple[int, int],
-    num_masked: int,
-    min_block: int = 16,
-    max_block: int | None = None,
-    min_aspect: float = 0.3,
-    device: torch.device | str = 'cpu',
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Hide at most ``num_masked`` patches of each image in blocks, as BEiT does.
-
-    Images hide different numbers of patches: fine for BEiT, whose encoder sees mask tokens, but an
-    encoder of visible patches needs :func:`block_mask`. (MMPretrain's ``BEiTMaskGenerator`` meets
-    the count, and never hides the last row and column.)
-
-    Args:
-        batch_size: See :func:`block_mask`, like all others.
-        grid: Rows and columns.
-        num_masked: Largest number of hidden patches.
-        min_block: Smallest area.
-        max_block: Largest area.
-        min_aspect: Smallest ratio of height to width.
-        device: Where the masks live.
-        generator: Source of randomness.
-
-    Returns:
-        (B, rows * columns), bool, True = hidden.
-    """
-    options = (min_block, max_block, min_aspect, device, generator)
-    return _sample_blocks(batch_size, grid, num_masked, PATIENCE, *options)
+    rows, columns = grid
+    max_block = num_masked if max_block is None else max_block
+    _check_arguments(grid, num_masked, min_block, max_block, min_aspect)
+    row = torch.arange(rows, device=device).reshape(1, rows, 1)
+    column = torch.arange(columns, device=device).reshape(1, 1, columns)
+    mask = torch.zeros(batch_size, rows, columns, dtype=torch.bool, device=device)
+    missing = torch.full((batch_size,), num_masked, device=device)
+    active = torch.arange(batch_size, device=device)  # images that still miss patches
+    for _ in range(MOST_PROPOSALS):
+        budget = missing[active].clamp(max=max_block)
+        # Drawn for all images, so that the mask of one does not depend on when others are done.
+        uniform = torch.rand(4, batch_size, device=device, generator=generator)[:, active]
+        block = propose_blocks(min_block, budget, min_aspect, grid, uniform)
+        top, left, height, width = (side.reshape(-1, 1, 1) for side in block)
+        inside = (row >= top) & (row < top + height) & (column >= left) & (column < left + width)
+        new = inside & ~mask[active]  # (active images, rows, columns)
+        added = new.sum(dim=(1, 2))
+        smaller = ((height < rows) & (width < columns)).flatten()
+        accepted = smaller & (added > 0) & (added <= budget)
+        mask[active] |= new & accepted.reshape(-1, 1, 1)
+        missing[active] -= added * accepted
+        active = active[missing[active] > 0]
+        if not len(active):
+            return mask.flatten(1)
+    raise ValueError(
+        f'min_block={min_block}, max_block={max_block}, min_aspect={min_aspect}: {MOST_PROPOSALS} '
+        f'blocks could not hide {num_masked} patches of a grid of {rows}x{columns}: choose a '
+        'smaller min_block or min_aspect, or a larger max_block'
+    )
 
 
 def propose_blocks(
@@ -100,56 +94,13 @@ def propose_blocks(
     Returns:
         Top, left, height and width, (B,) each, whole numbers. A side may exceed the grid.
     """
+    # exp of a uniform logarithm: an aspect ratio and its inverse are equally likely.
     area = smallest + (largest - smallest) * uniform[0]
     aspect = torch.exp(math.log(min_aspect) * (1 - 2 * uniform[1]))
     height, width = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
     top = ((grid[0] - height + 1) * uniform[2]).floor()
     left = ((grid[1] - width + 1) * uniform[3]).floor()
     return top, left, height, width
-
-
-def _sample_blocks(
-    batch_size: int,
-    grid: tuple[int, int],
-    num_masked: int,
-    patience: float,
-    min_block: int,
-    max_block: int | None,
-    min_aspect: float,
-    device: torch.device | str,
-    generator: torch.Generator | None,
-) -> Tensor:
-    """Propose blocks until no image misses any, or lost ``patience`` proposals in a row."""
-    rows, columns = grid
-    max_block = num_masked if max_block is None else max_block
-    _check_arguments(grid, num_masked, min_block, max_block, min_aspect)
-    row = torch.arange(rows, device=device).reshape(1, rows, 1)
-    column = torch.arange(columns, device=device).reshape(1, 1, columns)
-    mask = torch.zeros(batch_size, rows, columns, dtype=torch.bool, device=device)
-    missing = torch.full((batch_size,), num_masked, device=device)
-    failures = torch.zeros_like(missing)
-    active = torch.arange(batch_size, device=device)  # images that are not done
-    for _ in range(MOST_PROPOSALS):
-        budget = missing[active].clamp(max=max_block)
-        uniform = torch.rand(4, batch_size, device=device, generator=generator)[:, active]
-        block = propose_blocks(min_block, budget, min_aspect, grid, uniform)
-        top, left, height, width = (side.reshape(-1, 1, 1) for side in block)
-        inside = (row >= top) & (row < top + height) & (column >= left) & (column < left + width)
-        new = inside & ~mask[active]  # (active images, rows, columns)
-        added = new.sum(dim=(1, 2))
-        smaller = ((height < rows) & (width < columns)).flatten()
-        accepted = smaller & (added > 0) & (added <= budget)
-        mask[active] |= new & accepted.reshape(-1, 1, 1)
-        missing[active] -= added * accepted
-        failures[active] = torch.where(accepted, 0, failures[active] + 1)
-        active = active[(missing[active] > 0) & (failures[active] < patience)]
-        if not len(active):
-            return mask.flatten(1)
-    raise ValueError(
-        f'min_block={min_block}, max_block={max_block}, min_aspect={min_aspect}: {MOST_PROPOSALS} '
-        f'blocks could not hide {num_masked} patches of a grid of {rows}x{columns}: choose a '
-        'smaller min_block or min_aspect, or a larger max_block'
-    )
 
 
 def _check_arguments(

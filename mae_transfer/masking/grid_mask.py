@@ -8,7 +8,7 @@ def grid_mask(batch_size: int, grid: tuple[int, int], device: torch.device | str
     """Hide three of every four patches in a regular grid (He et al. 2021, figure 6, right).
 
     The upper left patch of each 2 x 2 stays, in every image: nothing is drawn. (The paper does not
-    tell which of the four; its code with this option was not released.)
+    say which of the four stays; its code with this option was not released.)
 
     Args:
         batch_size: Images B.

@@ -1,4 +1,4 @@
-"""Uniformly random masking, MAE's default."""
+"""Uniformly random masking, the default of MAE."""
 
 import torch
 from torch import Tensor
@@ -51,4 +51,5 @@ def random_mask(
     num_keep = count_kept(num_patches, mask_ratio)
     noise = torch.rand(batch_size, num_patches, device=device, generator=generator)
     ids_shuffle = noise.argsort(dim=1)
+    # Sorting a permutation inverts it: from the patch of each rank to the rank of each patch.
     return ids_shuffle[:, :num_keep], ids_shuffle[:, num_keep:], ids_shuffle.argsort(dim=1)

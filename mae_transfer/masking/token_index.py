@@ -1,4 +1,4 @@
-"""Take visible tokens out of a sequence and put them back: bookkeeping of masked pre-training."""
+"""Take visible tokens out of a sequence and put them back in their places."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def keep_tokens(x: Tensor, ids_keep: Tensor) -> Tensor:
 
 
 def restore_tokens(visible: Tensor, mask_token: Tensor, ids_restore: Tensor) -> Tensor:
-    """Put visible tokens back to their places and the mask token everywhere else.
+    """Put visible tokens back in their places, and the mask token in all others.
 
     Args:
         visible: Visible tokens without prefix tokens, (B, L_keep, C).
@@ -34,7 +34,7 @@ def restore_tokens(visible: Tensor, mask_token: Tensor, ids_restore: Tensor) -> 
 
 
 def mask_from_restore(ids_restore: Tensor, num_keep: int) -> Tensor:
-    """Tell from the ranks which patches are hidden.
+    """Derive the mask from the ranks of the patches.
 
     Args:
         ids_restore: Rank of each patch in the order 'visible first', (B, L).
@@ -66,6 +66,7 @@ def split_by_mask(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             f'({counts.min().item()} to {counts.max().item()}): all images of a batch must hide '
             'the same number'
         )
-    ids_shuffle = mask.to(torch.uint8).argsort(dim=1, stable=True)  # visible first
+    # Zeros, so visible patches, come first; a stable sort keeps the order of the grid in each part.
+    ids_shuffle = mask.to(torch.uint8).argsort(dim=1, stable=True)
     num_keep = mask.shape[1] - (int(counts[0]) if len(counts) else 0)
     return ids_shuffle[:, :num_keep], ids_shuffle[:, num_keep:], ids_shuffle.argsort(dim=1)

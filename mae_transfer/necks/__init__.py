@@ -1,4 +1,4 @@
-"""What stands between encoder and head: pyramids, probes and their norms (`neck=` of a config).
+"""Modules between encoder and head (`neck=` of a config): pyramids, probes and their norms.
 
 ``rpn_with_norm`` needs MMDetection and is imported by the configs that use it.
 """

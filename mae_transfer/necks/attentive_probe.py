@@ -1,7 +1,7 @@
-"""Frozen features to classes: what a probe puts between a frozen encoder and a linear layer.
+"""The attentive probe: one learned query between a frozen encoder and a linear layer.
 
-MMPretrain has the linear probe's batch norm (``ClsBatchNormNeck``); this is the attentive probe.
-Which parameters are frozen is said by the encoder: ``frozen_stages`` and ``trainable_blocks`` of
+The linear probe's batch norm is MMPretrain's (``ClsBatchNormNeck``). The encoder decides which
+parameters are frozen: ``frozen_stages`` and ``trainable_blocks`` of
 :class:`~mae_transfer.backbones.plain_vit.PlainViT`.
 """
 
@@ -33,7 +33,7 @@ class AttentiveProbe(BaseModule):
         skip_tokens: How many leading tokens are not attended to. 0, as CAE's code: all tokens,
             the class token too; 1, as CAE's paper says: the patches only.
         norm_eps: Epsilon of the layer norms of query, keys and values.
-        init_cfg: Initialisation of a trained probe, for MMEngine.
+        init_cfg: MMEngine's, to start from a trained probe.
 
     Raises:
         ValueError: If ``skip_tokens`` is negative.
@@ -57,7 +57,8 @@ class AttentiveProbe(BaseModule):
         self.norm_v = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.cross_attn = CrossAttention(embed_dims, num_heads)
         for module in self.cross_attn.children():
-            nn.init.trunc_normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(self.cross_attn.proj.bias)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:

@@ -5,7 +5,8 @@ Registered as 'ChannelLN': MMPretrain's own 'LN2d' is not seen by MMDetection, a
 
 import warnings
 
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
+from timm.layers import LayerNorm2d
+
 from mae_transfer.registry import MODELS
 
 MMCV_DEFAULT_EPS = 1e-5
@@ -14,10 +15,10 @@ VITDET_EPS = 1e-6
 
 @MODELS.register_module()
 class ChannelLN(LayerNorm2d):
-    """:class:`LayerNorm2d` as a norm layer of MMCV, so of every ``ConvModule`` of a head.
+    """:class:`LayerNorm2d` as a norm layer of MMCV, for every ``ConvModule`` of a head.
 
     Write ``norm_cfg=dict(type='ChannelLN', eps=1e-6)``: MMCV fills in 1e-5 where a ``norm_cfg`` has
-    no eps, which is not ViTDet's value, so that one earns a warning.
+    no eps. ViTDet uses 1e-6, so 1e-5 triggers a warning.
 
     Args:
         num_channels: Channels C of the map.

@@ -1,6 +1,6 @@
-"""Bricks of both pyramids: a map of stride p becomes one of stride p/4, p/2 or 2p.
+"""Up- and downsampling steps that both pyramids share: stride p to p/4, p/2 or 2p.
 
-A pyramid asks for the widths and the norm; the shapes of the steps are the same everywhere.
+The pyramids choose widths and norm; the shapes of the steps are the same in both.
 """
 
 import torch.nn.functional as F

@@ -1,6 +1,6 @@
-"""Pyramid of four block outputs: the step of the transfer journey between a ViT and UperNet.
+"""Pyramid of the outputs of four blocks, between a ViT and UperNet.
 
-With an FPN behind it, it is also the pyramid of the benchmark of plain ViTs in Mask R-CNN
+Followed by an FPN, it is also the pyramid of the benchmark of plain ViTs in Mask R-CNN
 (https://arxiv.org/abs/2111.11429, sec. 2.2).
 """
 
@@ -17,15 +17,16 @@ from mae_transfer.registry import MODELS
 class RescaledPyramid(BaseModule):
     """Bring four maps of stride p to strides p/4, p/2, p and 2p, width kept.
 
-    The way of BEiT's and MAE's UperNet (https://arxiv.org/abs/2111.06377, appendix A.4). Parameter
-    names are those of MMSegmentation's ``Feature2Pyramid``. Weights start as PyTorch's layers do.
+    As in BEiT's and MAE's UperNet (https://arxiv.org/abs/2111.06377, appendix A.4). Parameter
+    names are those of MMSegmentation's ``Feature2Pyramid``; weights start as PyTorch initializes
+    them.
 
     Args:
         embed_dims: Width of the ViT.
         norm_cfg: Norm between the two steps of the fourfold level. SyncBN is the published one and
             trains on GPUs only; ``dict(type='BN')`` for one process or a CPU,
             ``dict(type='GN', num_groups=32)`` for the Mask R-CNN benchmark.
-        init_cfg: Of MMEngine; none is needed.
+        init_cfg: MMEngine's; none is needed.
     """
 
     def __init__(

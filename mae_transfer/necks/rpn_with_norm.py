@@ -1,6 +1,6 @@
-"""A norm behind the hidden convolutions of the RPN, which MMDetection's head has no place for.
+"""An RPN head with a norm after each hidden convolution; MMDetection's head takes none.
 
-It registers with MMDetection; configs that use it name this file in ``custom_imports``.
+It registers with MMDetection; configs that use it list this module in ``custom_imports``.
 """
 
 from mmcv.cnn import ConvModule
@@ -13,8 +13,8 @@ from torch import nn
 class RPNHeadWithNorm(RPNHead):
     """Region proposal network whose hidden convolutions are each followed by a norm and a ReLU.
 
-    The text of ViTDet says so (Li et al. 2022, https://arxiv.org/abs/2203.16527, A.2); its released
-    configs, and the default ones here, have no norm.
+    ViTDet's paper describes it (Li et al. 2022, https://arxiv.org/abs/2203.16527, A.2). Its
+    released configs, and the default ones here, have no norm.
 
     Args:
         *args: Of MMDetection's ``RPNHead``.

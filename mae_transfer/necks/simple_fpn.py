@@ -1,4 +1,4 @@
-"""Simple feature pyramid: the step of a transfer between a plain ViT and detection heads."""
+"""Simple feature pyramid of ViTDet, between a plain ViT and detection heads."""
 
 from collections.abc import Sequence
 
@@ -23,20 +23,20 @@ def _project(in_channels: int, out_channels: int, norm_cfg: dict) -> nn.Sequenti
 
 @MODELS.register_module()
 class SimpleFPN(BaseModule):
-    """Pyramid from the last map of a plain ViT alone.
+    """Pyramid from the last map of a plain ViT (Li et al. 2022, section 3).
 
-    That of ViTDet (Li et al. 2022, https://arxiv.org/abs/2203.16527, section 3).
+    https://arxiv.org/abs/2203.16527
 
     A map of stride p becomes levels of stride p/4, p/2, p and 2p (4, 8, 16, 32 for patches of 16
     pixels); further levels are the last one subsampled (4p = 64: the fifth level, for the RPN).
-    Levels do not exchange anything. Weights start as PyTorch's layers do.
+    Levels do not exchange anything. Weights start as PyTorch initializes them.
 
     Args:
         in_channels: Width of the ViT, a multiple of 4.
         out_channels: Channels of each level.
         num_outs: Levels, at least 4.
         norm_cfg: Norm after each convolution; ViTDet's channel layer norm if not given.
-        init_cfg: Of MMEngine; none is needed.
+        init_cfg: MMEngine's; none is needed.
 
     Raises:
         ValueError: If ``in_channels`` is no multiple of 4 or ``num_outs`` is below 4.
@@ -94,7 +94,7 @@ class SimpleFPN(BaseModule):
             project(rescale(x))
             for rescale, project in zip(self.rescales, self.projections, strict=True)
         ]
-        while len(levels) < self.num_outs:
+        while len(levels) < self.num_outs:  # a pool of one pixel, as Detectron2's LastLevelMaxPool
             levels.append(F.max_pool2d(levels[-1], kernel_size=1, stride=2))
         return tuple(levels)
 

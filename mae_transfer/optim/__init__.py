@@ -1,4 +1,4 @@
-"""How a model is optimised: rate from depth, decay rules, mixed precision, accumulation."""
+"""How a model is optimized: rates by depth, decay rules, precision, accumulation, sharding."""
 
 from .accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from .autocast import AutocastOptimWrapper

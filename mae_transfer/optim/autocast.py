@@ -1,7 +1,7 @@
-"""Step of the training loop: loss -> gradients -> update, in mixed precision on any device.
+"""Mixed precision on any device.
 
 The forward pass runs under ``torch.autocast`` on the device of the parameters; weights, gradients
-and optimiser state stay in float32. MMEngine's ``AmpOptimWrapper`` does that on accelerators only.
+and optimizer state stay in float32. MMEngine's ``AmpOptimWrapper`` does that on accelerators only.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Optimiser wrapper for mixed precision on CPU (bfloat16) and CUDA (bfloat16 or float16).
+    """Optimizer wrapper for mixed precision on CPU (bfloat16) and CUDA (bfloat16 or float16).
 
     float16 has a narrow range, so its loss is scaled before the backward pass; gradients are
     unscaled before they are clipped, and a step with inf or NaN is skipped (Micikevicius et al.
     2018, https://arxiv.org/abs/1710.03740). bfloat16 has the range of float32: no scaling.
 
     Args:
-        optimizer: The optimiser; its parameters are on the device of the training already.
+        optimizer: The optimizer; its parameters are already on the device of the training.
         dtype: ``'bfloat16'`` or ``'float16'``, or the torch dtype. float16 needs CUDA.
         loss_scale: Only for float16. ``'dynamic'``, a fixed factor, or a dict of arguments for
             ``torch.amp.GradScaler``.
@@ -96,7 +96,7 @@ class AutocastOptimWrapper(OptimWrapper):
         self.loss_scaler.update(self._fixed_scale)
 
     def state_dict(self) -> dict:
-        """State of the optimiser, with ``loss_scaler`` when the loss is scaled."""
+        """State of the optimizer, with ``loss_scaler`` when the loss is scaled."""
         state = super().state_dict()
         if self.loss_scaler.is_enabled():
             state['loss_scaler'] = self.loss_scaler.state_dict()
@@ -125,8 +125,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
 def _checked_dtype(dtype: str | torch.dtype, device_type: str) -> torch.dtype:
     """Turn a name into a dtype that autocast supports on the device, or raise a ValueError."""
-    cast_dtype = DTYPES.get(dtype, dtype) if isinstance(dtype, str) else dtype
-    if cast_dtype not in DTYPES.values():
+    cast_dtype = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if cast_dtype is None or cast_dtype not in DTYPES.values():
         raise ValueError(
             f"dtype must be 'bfloat16' or 'float16', got {dtype!r}; for float32 use "
             "type='OptimWrapper'"

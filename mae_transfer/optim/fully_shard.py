@@ -1,4 +1,4 @@
-"""Training with weights, gradients and optimizer state spread over all processes (FSDP).
+"""Train with weights, gradients and optimizer state sharded over all processes (FSDP).
 
 PyTorch's second FSDP (``fully_shard``) keeps the model's class and parameter names, so layer decay,
 hooks and checkpoints see the model they know, and it runs on CPUs, too. MMEngine's own strategy is
@@ -7,6 +7,7 @@ built on the first FSDP, which needs GPUs and wraps the model.
 
 import re
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from mmengine._strategy import DDPStrategy
@@ -34,14 +35,14 @@ class FullyShardStrategy(DDPStrategy):
     """Fully sharded data parallelism (Zhao et al. 2023, https://arxiv.org/abs/2304.11277).
 
     For MMEngine's ``FlexibleRunner``: ``runner_type='FlexibleRunner'``,
-    ``strategy=dict(type='FullyShardStrategy')``. Every transformer block is a unit of its own: its
-    weights are gathered when it runs and given back behind it. Checkpoints are whole, in the format
-    of an ordinary run: any number of processes goes on from them, sharded or not. A single process
-    has nothing to share and trains as usual.
+    ``strategy=dict(type='FullyShardStrategy')``. Every transformer block is a unit: its weights are
+    gathered before it runs and freed after it. Checkpoints are unsharded, in the format of an
+    ordinary run, so any number of processes can resume from them, sharded or not. A single process
+    has nothing to shard and trains as usual.
 
     Args:
         units: Class names of the modules that are units.
-        reshard_after_forward: Whether a unit gives its weights back between the forward and the
+        reshard_after_forward: Whether a unit frees its gathered weights between the forward and the
             backward pass; False spends memory to save one exchange.
         param_dtype: 'bfloat16' sends weights in half the bytes; None sends them as they are. Under
             ``AutocastOptimWrapper`` the computation is in its precision in both cases.
@@ -65,12 +66,13 @@ class FullyShardStrategy(DDPStrategy):
             raise ValueError(f"param_dtype={param_dtype!r}: must be None, 'bfloat16' or 'float32'")
         self.units = tuple(units)
         self.reshard_after_forward = reshard_after_forward
-        self.param_dtype = param_dtype and getattr(torch, param_dtype)
+        self.param_dtype: torch.dtype | None = getattr(torch, param_dtype) if param_dtype else None
 
     def _wrap_model(self, model: nn.Module) -> nn.Module:
-        """Move the model to its device and share it out, in place."""
+        """Move the model to its device and shard it, in place."""
         model = model.to(get_device())
         if not is_distributed():
+            # Past DDPStrategy, whose method needs processes to synchronise batch norms over.
             return super(DDPStrategy, self).convert_model(model)
         model = self.convert_model(model)
         units = [module for module in model.modules() if type(module).__name__ in self.units]
@@ -95,7 +97,7 @@ class FullyShardStrategy(DDPStrategy):
     def build_optim_wrapper(
         self, optim_wrapper: dict, model: nn.Module | None = None
     ) -> BaseOptimWrapper:
-        """Build the optimizer of the shared-out model."""
+        """Build the optimizer of the sharded model."""
         if is_distributed() and optim_wrapper.get('dtype') in ('float16', torch.float16):
             raise ValueError(
                 "FullyShardStrategy with optim_wrapper.dtype='float16': each process would scale "
@@ -103,16 +105,16 @@ class FullyShardStrategy(DDPStrategy):
             )
         return super().build_optim_wrapper(optim_wrapper, model)
 
-    # ---- checkpoints: whole, and in the format of an unsharded run ---------------------------
+    # ---- checkpoints: unsharded, in the format of an ordinary run ----------------------------
 
     def model_state_dict(self) -> dict:
-        """Weights, whole, on the first process; nothing on the others. All have to call it."""
+        """All weights on the first process, nothing on the others; every process has to call it."""
         return get_model_state_dict(self.model, options=WHOLE)
 
     def load_model_state_dict(
         self, state_dict: dict, *, strict: bool = False, revise_keys: list | None = None
     ) -> None:
-        """Give each process its part of a whole state dict."""
+        """Give each process its part of an unsharded state dict."""
         for pattern, replacement in revise_keys or [(r'^module\.', '')]:
             state_dict = {re.sub(pattern, replacement, k): v for k, v in state_dict.items()}
         options = StateDictOptions(full_state_dict=True, strict=strict)
@@ -129,7 +131,7 @@ class FullyShardStrategy(DDPStrategy):
         return [[names[id(parameter)] for parameter in group['params']] for group in groups]
 
     def optim_state_dict(self) -> dict:
-        """State of the optimizer, whole, with numbers for parameters as an optimizer has it."""
+        """State of the optimizer, unsharded, by numbers of parameters as an optimizer has it."""
         optimizer = self.optim_wrapper.optimizer
         state = self.optim_wrapper.state_dict()  # with the loss scale, if there is one
         whole = get_optimizer_state_dict(self.model, optimizer, options=WHOLE)
@@ -137,12 +139,12 @@ class FullyShardStrategy(DDPStrategy):
             name: i
             for i, name in enumerate(name for names in self._names_by_group() for name in names)
         }
-        gathered = whole.get('state', {})  # nothing but on the first process
+        gathered = cast(dict, whole.get('state', {}))  # empty except on the first process
         state['state'] = {number[name]: value for name, value in gathered.items()}
         return state
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
-        """Give each process its part of a whole optimizer state, made sharded or not."""
+        """Give each process its part of an unsharded optimizer state."""
         names = [name for group in self._names_by_group() for name in group]
         state = {names[i]: value for i, value in state_dict['state'].items()}
         groups = [
@@ -156,7 +158,7 @@ class FullyShardStrategy(DDPStrategy):
             dict(state=state, param_groups=groups),
             options=StateDictOptions(full_state_dict=True),
         )
-        # Once more through the wrapper, which may keep a loss scale of its own.
+        # Once more through the wrapper, which may keep a loss scale besides.
         self.optim_wrapper.load_state_dict({**state_dict, **optimizer.state_dict()})
 
     def save_checkpoint(
@@ -170,14 +172,14 @@ class FullyShardStrategy(DDPStrategy):
     ) -> None:
         """Gather on all processes, write on the first."""
         if is_main_process():
-            super(DDPStrategy, self).save_checkpoint(
+            super().save_checkpoint(
                 filename,
                 save_optimizer=save_optimizer,
                 save_param_scheduler=save_param_scheduler,
                 extra_ckpt=extra_ckpt,
                 callback=callback,
             )
-        else:
+        else:  # gathering is a collective operation: the others take part and drop the result
             self.model_state_dict()
             if save_optimizer:
                 self.optim_state_dict()

@@ -1,4 +1,4 @@
-"""Step from gradients to weights for batches of many thousand images: LARS.
+"""LARS, an optimizer for batches of many thousand images.
 
 MMPretrain's and timm's LARS differ from the one of MAE's and CAE's linear probes: they scale biases
 and norms too (unless every group says otherwise) and add the weight decay to the norm, not to the
@@ -6,6 +6,7 @@ gradient; MMPretrain's also keeps the learning rate inside the momentum.
 """
 
 from collections.abc import Callable, Iterable
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -64,12 +65,18 @@ class MAELARS(torch.optim.Optimizer):
             ),
         )
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update the parameters that have a gradient.
 
         Args:
-            closure: Computes the loss and its gradients anew, as PyTorch's optimisers allow.
+            closure: Computes the loss and its gradients again, as PyTorch's optimizers allow.
 
         Returns:
             The loss of the closure.
@@ -81,16 +88,16 @@ class MAELARS(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group['params']:
                 if parameter.grad is not None:
-                    self._update(parameter, group)
+                    self._update(parameter, parameter.grad, group)
         return loss
 
-    def _update(self, parameter: Tensor, group: dict) -> None:
-        update = parameter.grad
+    def _update(self, parameter: Tensor, grad: Tensor, group: dict) -> None:
+        update = grad
         if parameter.ndim > 1:
-            update = update.add(parameter, alpha=group['weight_decay'])
+            update = grad.add(parameter, alpha=group['weight_decay'])
             size, step = parameter.norm(), update.norm()
             ratio = group['trust_coefficient'] * size / step
-            # Without a branch: asking for the numbers would halt the GPU at each parameter.
+            # Without a branch: to read the numbers, the CPU would wait for the GPU each time.
             update = update * torch.where((size > 0) & (step > 0), ratio, torch.ones_like(ratio))
         state = self.state[parameter]
         if 'momentum_buffer' not in state:

@@ -1,9 +1,9 @@
-"""Step between a built model and its training loop: parameters -> optimiser groups.
+"""Sort a model's parameters into optimizer groups by depth and decay.
 
 Layer-wise learning-rate decay as in BEiT (https://arxiv.org/abs/2106.08254), MAE
 (https://arxiv.org/abs/2111.06377) and, for detectors, ViTDet (https://arxiv.org/abs/2203.16527).
 A backbone of N blocks has N + 2 depths: 0 for the embeddings, i + 1 for block i, N + 1 for
-everything behind the blocks. A parameter of depth d learns at
+everything after the blocks. A parameter of depth d learns at
 
     lr = base lr * layer_decay_rate ** (N + 1 - d)
 
@@ -20,30 +20,26 @@ Which parameters are not decayed is a tuple of names, each with one meaning:
 other       the end of a parameter's name in whole components: ``'pos_embed'``, ``'ls1.gamma'``
 =========== ========================================================================================
 
-The tuples of the published recipes are the constants below; configs repeat them literally.
+Published recipes: ``('1d', 'bias')`` in MAE's pre-training; ``('1d', 'pos_embed', 'cls_token')`` in
+its fine-tuning; ``('norm', 'pos_embed')`` in ViTDet's base and large, which decay the biases of
+linear layers and convolutions, and ``()`` in its huge; ``('1d', 'bias')`` in the released UperNet
+code, which compares 'backbone.pos_embed' with 'pos_embed' and so decays it against its intention.
 """
 
 import copy
-import difflib
 import math
 from collections.abc import Iterable, Iterator
 from numbers import Real
+from typing import Protocol, cast
 
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
+from timm.layers import LayerNorm2d
 from torch import nn
 from torch.distributed.fsdp import FlatParameter, FullyShardedDataParallel
 
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
+from mae_transfer.closest import closest
 from mae_transfer.registry import OPTIM_WRAPPER_CONSTRUCTORS
-
-MAE_PRETRAIN_NO_DECAY = ('1d', 'bias')
-MAE_FINETUNE_NO_DECAY = ('1d', 'pos_embed', 'cls_token')
-VITDET_NO_DECAY = ('norm', 'pos_embed')  # base and large; linear and conv biases are decayed
-VITDET_HUGE_NO_DECAY = ()  # everything is decayed, norms and position embedding included
-# The released UperNet code compared 'backbone.pos_embed' with 'pos_embed' and so decayed it.
-UPERNET_RELEASED_NO_DECAY = ('1d', 'bias')
-UPERNET_NO_DECAY = ('1d', 'bias', 'pos_embed', 'cls_token')
 
 BIAS_NAMES = ('bias', 'q_bias', 'v_bias')
 NORM_CLASSES = (
@@ -52,7 +48,7 @@ NORM_CLASSES = (
     nn.LayerNorm,
     nn.RMSNorm,
 )
-# Names that a model may lack for a good reason; any other name without a match is a misspelling.
+# Names that a model may lack for a good reason; any other name without a match is misspelt.
 OPTIONAL_NAMES = (
     *('1d', 'bias', 'norm', 'pos_embed', 'cls_token', 'mask_token', 'gamma'),
     *('rel_pos_h', 'rel_pos_w', 'relative_position_bias_table'),
@@ -63,9 +59,16 @@ WRAPPER_COMPONENTS = frozenset(
 )
 
 
+class KnowsDepths(Protocol):
+    """A backbone that states the depth of its own parameters."""
+
+    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
+        """Depth of a parameter and number of depths."""
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Build an optimiser whose learning rates follow the depth of the parameters.
+    """Build an optimizer whose learning rates follow the depth of the parameters.
 
     Parameters with the same depth and weight decay share a group: at most 2 * (N + 2) groups. The
     deepest group comes first, so that the ``lr`` which MMEngine logs (that of group 0) is the base
@@ -85,7 +88,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     wherever it sits in the model; MMPretrain's backbones have one, too.
 
     Args:
-        optim_wrapper_cfg: Config of the optimiser wrapper. Its ``optimizer`` must state ``lr`` and
+        optim_wrapper_cfg: Config of the optimizer wrapper. Its ``optimizer`` must state ``lr`` and
             ``weight_decay``.
         paramwise_cfg: The options above.
 
@@ -122,7 +125,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             if not isinstance(value, Real):
                 raise ValueError(f'optimizer.{key} must be given as a number, got {value!r}')
         rate = self.paramwise_cfg['layer_decay_rate']
-        if not isinstance(rate, Real) or not 0 < rate < math.inf:
+        if not isinstance(rate, Real) or not 0 < float(rate) < math.inf:
             raise ValueError(f'layer_decay_rate must be a number > 0, got {rate!r}')
         no_decay = self.paramwise_cfg['no_decay']
         if no_decay is not None and (
@@ -134,7 +137,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             )
 
     def __call__(self, model: nn.Module):
-        """Build the optimiser wrapper for ``model``."""
+        """Build the optimizer wrapper for ``model``."""
+        # First of all: the rule '1d' asks for dimensions, and FSDP shows flat shards.
         self._ndims = _ndims_before_sharding(model)
         return super().__call__(model)
 
@@ -176,7 +180,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             group['param_names'].append(name)
 
         if not groups:
-            raise ValueError(f'{type(model).__name__} has no trainable parameter to optimise')
+            raise ValueError(f'{type(model).__name__} has no trainable parameter')
         _report_rules_without_match(
             [rule for rule in rules if rule not in fitting_rules],
             type(model).__name__,
@@ -192,18 +196,21 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             groups.values(), key=lambda group: (-(group['layer_id'] or 0), -group['weight_decay'])
         )
 
-    def _no_decay_rules(self, model: nn.Module, backbones: dict[str, nn.Module]) -> tuple[str, ...]:
-        """The rules of the config, or the default ones, which the backbone completes."""
+    def _no_decay_rules(
+        self, model: nn.Module, backbones: dict[str, KnowsDepths]
+    ) -> tuple[str, ...]:
+        """The rules of the config, or the default ones and the names that the backbone states."""
         if self.paramwise_cfg['no_decay'] is not None:
             return tuple(self.paramwise_cfg['no_decay'])
         names = set()
         for backbone in backbones.values() or [getattr(model, 'backbone', model)]:
-            if hasattr(backbone, 'no_weight_decay'):
-                names.update(backbone.no_weight_decay())
+            no_weight_decay = getattr(backbone, 'no_weight_decay', None)
+            if no_weight_decay is not None:
+                names.update(no_weight_decay())
         return ('1d', 'bias', *sorted(names))
 
     def _layer_ids(
-        self, model: nn.Module, backbones: dict[str, nn.Module], names: Iterable[str]
+        self, model: nn.Module, backbones: dict[str, KnowsDepths], names: Iterable[str]
     ) -> dict[str, tuple[int | None, float]]:
         """Depth and learning-rate scale of each named parameter."""
         rate = self.paramwise_cfg['layer_decay_rate']
@@ -225,14 +232,16 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 outside.append(name)
                 continue
             depth, num_depths = _ask_depth(backbones[prefix], name, prefix)
+            # Layers near the image hold general features, which a task should change less.
             layers[name] = (depth, float(rate) ** (num_depths - 1 - depth))
             last_ids.append(num_depths - 1)
+        # Necks and heads learn at the base rate, in one group with what follows the blocks.
         layers.update(dict.fromkeys(outside, (max(last_ids, default=None), 1.0)))
         return layers
 
 
 def strip_wrappers(name: str) -> str:
-    """Remove what wrappers add to the path of a module or parameter, wherever it stands in it.
+    """Remove what wrappers add to the path of a module or parameter, anywhere in it.
 
     Args:
         name: Dotted path, such as ``'module.backbone._orig_mod.blocks.0.norm1.weight'``.
@@ -243,7 +252,7 @@ def strip_wrappers(name: str) -> str:
     return '.'.join(part for part in name.split('.') if part not in WRAPPER_COMPONENTS)
 
 
-def find_backbones(model: nn.Module) -> dict[str, nn.Module]:
+def find_backbones(model: nn.Module) -> dict[str, KnowsDepths]:
     """Find the outermost modules that know the depth of their own parameters.
 
     A module that holds a ``backbone`` is passed over: the ``get_layer_depth`` of MMPretrain's
@@ -255,18 +264,18 @@ def find_backbones(model: nn.Module) -> dict[str, nn.Module]:
     Returns:
         The modules by their path without wrappers; ``''`` is the model itself.
     """
-    backbones: dict[str, nn.Module] = {}
+    backbones: dict[str, KnowsDepths] = {}
     for name, module in model.named_modules():
         path = strip_wrappers(name)
         if any(_is_within(path, found) for found in backbones):
             continue
         if hasattr(module, 'get_layer_depth') and not hasattr(module, 'backbone'):
-            backbones[path] = module
+            backbones[path] = cast(KnowsDepths, module)
     return backbones
 
 
 def fits(rule: str, name: str, ndim: int, owner: nn.Module) -> bool:
-    """Tell whether a parameter falls under a no-decay rule.
+    """Whether a parameter falls under a no-decay rule.
 
     Args:
         rule: ``'1d'``, ``'bias'``, ``'norm'`` or the end of a parameter name.
@@ -284,7 +293,7 @@ def fits(rule: str, name: str, ndim: int, owner: nn.Module) -> bool:
 
 
 def _is_within(path: str, outer: str) -> bool:
-    """Tell whether ``path`` is ``outer`` or lies in it; the empty path holds everything."""
+    """Whether ``path`` is ``outer`` or lies in it; the empty path holds everything."""
     return outer == '' or path == outer or path.startswith(f'{outer}.')
 
 
@@ -318,7 +327,7 @@ def _ndims_before_sharding(model: nn.Module) -> dict[int, int]:
         return {id(parameter): parameter.ndim for parameter in model.parameters()}
 
 
-def _ask_depth(backbone: nn.Module, name: str, prefix: str) -> tuple[int, int]:
+def _ask_depth(backbone: KnowsDepths, name: str, prefix: str) -> tuple[int, int]:
     """Ask a backbone for the depth of one parameter and check its answer."""
     own_name = name[len(prefix) + 1 :] if prefix else name
     answer = backbone.get_layer_depth(own_name)
@@ -332,12 +341,11 @@ def _ask_depth(backbone: nn.Module, name: str, prefix: str) -> tuple[int, int]:
 
 
 def _report_rules_without_match(rules: list[str], model: str, names: list[str]) -> None:
-    """Log the rules that a model may well do without; raise for any other."""
+    """Log the rules that a model may lack a parameter for; raise for any other."""
     misspelt = [rule for rule in rules if rule not in OPTIONAL_NAMES]
     if misspelt:
         candidates = {name.rpartition('.')[2] for name in names} | set(OPTIONAL_NAMES)
-        similar = difflib.get_close_matches(misspelt[0], sorted(candidates), n=1)
-        hint = f'; did you mean {similar[0]!r}?' if similar else ''
-        raise ValueError(f'no_decay: {misspelt} fit no parameter of {model}{hint}')
+        hint = closest(misspelt[0], sorted(candidates))
+        raise ValueError(f'no_decay: {misspelt} fit no parameter of {model}; {hint}')
     if rules:
         print_log(f'no_decay: {rules} fit no parameter of {model}', logger='current')

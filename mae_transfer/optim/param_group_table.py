@@ -1,4 +1,4 @@
-"""Step between a built optimiser and its first iteration: show what each parameter gets.
+"""Show the learning rate and weight decay of each parameter group as a table.
 
 Printed by ``tools/train.py --print-param-groups``.
 """
@@ -18,8 +18,8 @@ def format_param_groups(optimizer: OptimWrapper | Optimizer, model: nn.Module) -
     Works for the groups of any constructor; a group without ``layer_id`` shows ``-``.
 
     Args:
-        optimizer: The optimiser or its wrapper.
-        model: The model it was built for: gives names and counts what is not optimised.
+        optimizer: The optimizer or its wrapper.
+        model: The model it was built for: gives names and counts what is not optimized.
 
     Returns:
         A header, one line per group and a line with the totals. ``parameters`` counts scalars.
@@ -54,14 +54,14 @@ def format_param_groups(optimizer: OptimWrapper | Optimizer, model: nn.Module) -
             )
         )
 
-    optimised = {id(param) for group in optimizer.param_groups for param in group['params']}
-    others = [param for param in model.parameters() if id(param) not in optimised]
+    optimized = {id(param) for group in optimizer.param_groups for param in group['params']}
+    others = [param for param in model.parameters() if id(param) not in optimized]
     trained = [param for group in optimizer.param_groups for param in group['params']]
     return '\n'.join(
         [
             *_aligned([HEADER, *rows]),
             f'{len(trained)} tensors with {sum(p.numel() for p in trained):,} parameters in '
-            f'{len(rows)} groups; not optimised: {len(others)} tensors with '
+            f'{len(rows)} groups; not optimized: {len(others)} tensors with '
             f'{sum(p.numel() for p in others):,} parameters',
         ]
     )

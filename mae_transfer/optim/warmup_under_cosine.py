@@ -1,4 +1,4 @@
-"""Learning rate over time, as IcarusWizard/MAE schedules CIFAR-10: the lower of two curves."""
+"""A schedule that is the lower of warm-up and cosine, as IcarusWizard/MAE trains CIFAR-10."""
 
 import math
 
@@ -51,6 +51,7 @@ class WarmupUnderCosineLR(_ParamScheduler):
     def factor(self, step: int) -> float:
         """Share of the base learning rate in a step."""
         cosine = 0.5 * (1 + math.cos(math.pi * step / self.end))
+        # step + 1, or the first epoch would learn at a rate of 0.
         return min((step + 1) / self.warmup, cosine)
 
     def _get_value(self) -> list[float]:

@@ -1,4 +1,4 @@
-"""Journey 1, image -> masking -> encoder -> decoder -> loss. Registers with MMPretrain."""
+"""Self-supervised models: image -> masking -> encoder -> decoder -> loss, for MMPretrain."""
 
 from mae_transfer.pretrain.cae import ContextAutoencoder
 from mae_transfer.pretrain.cae_loss import ContextLoss

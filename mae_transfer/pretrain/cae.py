@@ -1,11 +1,13 @@
-"""Context autoencoder: the parts of pre-training wired together."""
+"""Context autoencoder: encoder, regressor, decoder, target and losses wired together."""
+
+from typing import Any
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
+from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.pretrain.cae_init import LINEAR_INITS, init_context_autoencoder
 from mae_transfer.pretrain.cae_targets import complete, hidden_targets, split_views
@@ -67,6 +69,16 @@ class ContextAutoencoder(BaseSelfSupervisor):
         self.linear_init = linear_init
         check_encoder(self.backbone)
 
+    def pretraining_metadata(self) -> dict[str, Any]:
+        """Facts about the pre-training that no tensor tells, in plain containers."""
+        facts: dict[str, Any] = {}
+        if hasattr(self.masking, 'mask_ratio'):
+            masking = type(self.masking).__name__
+            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
+        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
+            facts['norm_pix'] = self.target_generator.norm_pix
+        return facts
+
     def init_weights(self) -> None:
         """Initialise as CAE does, then load what ``init_cfg`` names."""
         init_context_autoencoder(self.backbone, self.neck, self.linear_init)
@@ -76,8 +88,12 @@ class ContextAutoencoder(BaseSelfSupervisor):
         """Encode whole images, the first of two views; see ``PlainViT.forward``."""
         return self.backbone(split_views(inputs)[0])
 
+    def _grid(self, images: Tensor) -> tuple[int, int]:
+        """Rows and columns of patches of an image."""
+        return patch_grid(images.shape[-2:], self.backbone.patch_size)
+
     def predict_hidden(
-        self, images: Tensor, ids_keep: Tensor, ids_mask: Tensor
+        self, images: Tensor, ids_keep: Tensor, ids_mask: Tensor, grid: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Predict the hidden patches from the visible ones.
 
@@ -85,26 +101,27 @@ class ContextAutoencoder(BaseSelfSupervisor):
             images: (B, C, H, W), H and W multiples of the patch size.
             ids_keep: Visible patches, (B, V).
             ids_mask: Hidden patches, (B, M).
+            grid: Rows and columns of patches of an image.
 
         Returns:
             Their latents (B, M, D) and, in the space of the target, predictions (B, M, out_dims).
         """
-        grid = check_divisible(*images.shape[-2:], self.backbone.patch_size)
-        visible = self._encode(images, ids_keep)  # (B, V, C)
+        visible = self._encode(images, ids_keep, grid)  # (B, V, C)
         return self.neck(visible, ids_keep, ids_mask, grid)
 
     @torch.no_grad()
-    def latent_target(self, images: Tensor, ids_mask: Tensor) -> Tensor:
-        """Latents of the hidden patches when the encoder sees them and nothing else, (B, M, D).
+    def latent_target(self, images: Tensor, ids_mask: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Latents of the hidden patches when the encoder sees nothing else, (B, M, D).
 
-        The weights are those of now and the mode is the model's: in training, drop path is drawn
-        anew. No gradient passes.
+        The encoder is the current one, in the current mode: in training, drop path is drawn again.
+        No gradient passes: the prediction is to move to the target, not the target to it.
         """
-        return self.neck.projection(self._encode(images, ids_mask))
+        return self.neck.projection(self._encode(images, ids_mask, grid))
 
-    def _encode(self, images: Tensor, ids: Tensor) -> Tensor:
+    def _encode(self, images: Tensor, ids: Tensor, grid: tuple[int, int]) -> Tensor:
         """Encode some patches with a class token, which is then dropped: (B, N, C)."""
-        return encode_visible(self.backbone, images, ids)[:, self.backbone.num_prefix_tokens :]
+        tokens = encode_visible(self.backbone, images, ids, grid)
+        return tokens[:, self.backbone.num_prefix_tokens :]
 
     def loss(
         self,
@@ -124,11 +141,12 @@ class ContextAutoencoder(BaseSelfSupervisor):
             ``loss_reconstruction`` and ``loss_alignment``; see ``ContextLoss``.
         """
         images, target_images = split_views(inputs)
-        ids_keep, ids_mask, _ = mask_indices(self.masking, images, self.backbone.patch_size, mask)
-        latent, pred = self.predict_hidden(images, ids_keep, ids_mask)
-        # Behind the prediction: autocast keeps its copies of the weights, and in PyTorch's older
-        # versions a copy that is first made without gradients cuts the encoder off from the loss.
-        latent_target = self.latent_target(images, ids_mask)
+        grid = self._grid(images)
+        ids_keep, ids_mask, _ = mask_indices(self.masking, images, grid, mask)
+        latent, pred = self.predict_hidden(images, ids_keep, ids_mask, grid)
+        # After the prediction: autocast caches its copies of the weights, and in older versions of
+        # PyTorch a copy that is first made without gradients cuts the encoder off from the loss.
+        latent_target = self.latent_target(images, ids_mask, grid)
         target = hidden_targets(self.target_generator(target_images), ids_keep, ids_mask)
         return self.head.loss(pred, target, latent, latent_target)
 
@@ -148,11 +166,11 @@ class ContextAutoencoder(BaseSelfSupervisor):
             of the visible patches and the predictions of the hidden ones show, in pixels on the
             scale of ``inputs``, (B, C, H, W); the mask (B, L), bool, True = hidden.
         """
-        patch_size = self.backbone.patch_size
-        ids_keep, ids_mask, ids_restore = mask_indices(self.masking, inputs, patch_size, mask)
-        _, pred = self.predict_hidden(inputs, ids_keep, ids_mask)
+        patch_size, grid = self.backbone.patch_size, self._grid(inputs)
+        ids_keep, ids_mask, ids_restore = mask_indices(self.masking, inputs, grid, mask)
+        _, pred = self.predict_hidden(inputs, ids_keep, ids_mask, grid)
         mask = mask_from_restore(ids_restore, ids_keep.shape[1])
         patches = patchify(inputs, patch_size).masked_fill(mask.unsqueeze(-1), 0)
-        masked = unpatchify(patches, patch_size, check_divisible(*inputs.shape[-2:], patch_size))
+        masked = unpatchify(patches, patch_size, grid)
         completed = complete(self.target_generator(inputs), pred, ids_mask)  # (B, L, out_dims)
         return masked, self.target_generator.to_images(completed, inputs), mask

@@ -1,4 +1,4 @@
-"""CAE's decoder: predicted latents of hidden patches -> what the loss compares with the target."""
+"""CAE's decoder: from predicted latents of hidden patches to what is compared with the target."""
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ class LatentDecoder(nn.Module):
     Args:
         out_dims: Values predicted per patch: 8192 tokens, or p * p * channels pixels.
         embed_dims: Width D of a token.
-        num_layers: Blocks; 0 predicts straight from the latents (table 5, 'no decoder').
+        num_layers: Blocks; 0 predicts from the latents directly (table 5, 'no decoder').
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLPs, in units of D.
         layer_scale_init: Start of the layer scale; None = none.

@@ -1,4 +1,6 @@
-"""How a context autoencoder starts."""
+"""Initial weights of a context autoencoder."""
+
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -11,11 +13,11 @@ LINEAR_INITS = ('xavier', 'rescaled')
 def init_context_autoencoder(encoder: PlainViT, neck: ContextNeck, linear_init: str) -> None:
     """Initialise as CAE's code does.
 
-    Normal means: with std .02 and cut at one std. The patch projection and both tokens are normal,
-    biases zero. Linear layers are Xavier-uniform, or, 'rescaled' as in BEiT, normal, with the last
-    layer of both branches of the i-th block divided by sqrt(2 i), i from 1 in the encoder, in the
-    regressor and in the decoder. The released code has both and, whatever its options, ends up with
-    the first.
+    The patch projection and both tokens are normal with standard deviation .02, cut at one standard
+    deviation; biases are zero. Linear layers are Xavier-uniform or, 'rescaled' as in BEiT, normal
+    in the same way, with the last layer of both branches of the i-th block divided by sqrt(2 i); i
+    counts from 1 in the encoder, in the regressor and in the decoder. The released code contains
+    both and, whatever its options, ends with the first.
 
     Args:
         encoder: The encoder.
@@ -33,8 +35,10 @@ def init_context_autoencoder(encoder: PlainViT, neck: ContextNeck, linear_init: 
     if linear_init == 'rescaled':
         for blocks in (encoder.blocks, neck.regressor.blocks, neck.decoder.blocks):
             for i, block in enumerate(blocks, start=1):
-                for layer in (block.attn.proj, block.mlp.fc2):
-                    layer.weight.data /= (2 * i) ** 0.5
+                # After i blocks the residual stream is the sum of 2 i branches.
+                for name in ('attn.proj', 'mlp.fc2'):
+                    cast(nn.Linear, block.get_submodule(name)).weight.data /= (2 * i) ** 0.5
+    assert encoder.cls_token is not None, 'check_encoder asks for a class token'
     _cut_normal(encoder.cls_token)
     _cut_normal(neck.regressor.mask_token)
 

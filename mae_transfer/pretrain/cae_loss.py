@@ -1,4 +1,4 @@
-"""CAE's two losses: the hidden patches are to be decoded, and their latents to be the encoder's."""
+"""CAE's two losses: decode the hidden patches, and align their latents with the encoder's."""
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,8 @@ class ContextLoss(nn.Module):
     Args:
         reconstruction: ``TokenLoss``, ``MaskedPatchLoss``, or a module with
             ``loss(pred, target, mask)``.
-        align_weight: Weight of the alignment, lambda; 2 in the paper and in its code. 0 leaves
-            regressor and encoder to the reconstruction.
+        align_weight: Weight of the alignment, lambda; 2 in the paper and in its code. At 0, only
+            the reconstruction trains regressor and encoder.
     """
 
     def __init__(self, reconstruction: dict, align_weight: float = 2.0) -> None:

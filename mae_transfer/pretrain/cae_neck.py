@@ -1,4 +1,6 @@
-"""What stands behind CAE's encoder: projection, positions, regressor, decoder."""
+"""What follows CAE's encoder: projection, positions, regressor, decoder."""
+
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -14,9 +16,9 @@ from mae_transfer.registry import MODELS
 class ContextNeck(BaseModule):
     """Regressor and decoder of one width, with one fixed table of positions for both.
 
-    Where that width is not the encoder's, a linear layer and a layer norm lead from one to the
-    other, for visible latents and for the latents to align with alike. As in the released code it
-    is 768 with 12 heads whatever the encoder, so only ViT-B has no projection.
+    Where that width is not the encoder's, a linear layer and a layer norm project to it, both the
+    latents of visible patches and those to align with. As in the released code the width is 768
+    with 12 heads whatever the encoder, so only ViT-B has no projection.
 
     Args:
         encoder_dims: Width of the encoder's tokens.
@@ -51,15 +53,15 @@ class ContextNeck(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.grid = tuple(grid)
-        self.projection = nn.Identity()
+        self.grid = (grid[0], grid[1])
+        self.projection: nn.Module = nn.Identity()
         if encoder_dims != embed_dims:
             self.projection = nn.Sequential(
                 nn.Linear(encoder_dims, embed_dims), nn.LayerNorm(embed_dims, eps=norm_eps)
             )
         table = sincos_pos_embed(embed_dims, self.grid, pos_order, num_prefix_tokens=0)
         self.pos_embed = nn.Parameter(table, requires_grad=False)
-        options = dict(
+        options: dict[str, Any] = dict(
             num_heads=num_heads,
             mlp_ratio=mlp_ratio,
             layer_scale_init=layer_scale_init,

@@ -1,9 +1,10 @@
-"""CAE's latent contextual regressor: what is seen -> the latents of what is hidden."""
+"""CAE's latent contextual regressor: predicts the latents of hidden patches from visible ones."""
 
 import torch
-from timm.layers import DropPath, LayerScale, Mlp
+from timm.layers import DropPath, Mlp
 from torch import Tensor, nn
 
+from mae_transfer.layers.block import layer_scale
 from mae_transfer.layers.cross_attention import CrossAttention
 
 
@@ -35,15 +36,11 @@ class RegressorBlock(nn.Module):
         self.norm1_k = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.norm1_v = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.attn = CrossAttention(embed_dims, num_heads)
-        self.ls1 = self._layer_scale(embed_dims, layer_scale_init)
+        self.ls1 = layer_scale(embed_dims, layer_scale_init)
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, int(mlp_ratio * embed_dims))
-        self.ls2 = self._layer_scale(embed_dims, layer_scale_init)
+        self.ls2 = layer_scale(embed_dims, layer_scale_init)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-
-    @staticmethod
-    def _layer_scale(embed_dims: int, init: float | None) -> nn.Module:
-        return nn.Identity() if init is None else LayerScale(embed_dims, init_values=init)
 
     def forward(self, x: Tensor, visible: Tensor, pos_x: Tensor, pos_visible: Tensor) -> Tensor:
         """Update the hidden patches; the visible ones stay.
@@ -67,7 +64,7 @@ class RegressorBlock(nn.Module):
 
 
 class LatentRegressor(nn.Module):
-    """A mask token per hidden patch becomes a prediction of its latent, block by block.
+    """Turns a mask token per hidden patch into a prediction of its latent, block by block.
 
     Args:
         embed_dims: Width D of a token.

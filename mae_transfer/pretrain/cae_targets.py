@@ -1,4 +1,4 @@
-"""Views and targets of a context autoencoder: which picture and which patches belong together."""
+"""Which view and which targets of a context autoencoder belong to which patches."""
 
 import torch
 import torch.nn.functional as F

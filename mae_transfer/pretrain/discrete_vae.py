@@ -1,4 +1,4 @@
-"""Discrete VAE: trained without labels, then frozen, it gives pictures as tokens to predict."""
+"""Discrete VAE: trained without labels, then frozen, it turns pictures into tokens to predict."""
 
 import math
 
@@ -8,7 +8,7 @@ from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible
+from mae_transfer.layers.patchify import patch_grid
 from mae_transfer.pretrain.dvae_networks import DVAEDecoder, DVAEEncoder
 from mae_transfer.pretrain.image_likelihood import standardize
 from mae_transfer.pretrain.tokenizer_range import MEAN, STD
@@ -17,7 +17,8 @@ from mae_transfer.pretrain.tokenizer_range import MEAN, STD
 def kl_to_uniform(logits: Tensor) -> Tensor:
     """Kullback-Leibler divergence of each place's distribution from the uniform one.
 
-    KL(q || u) = sum_k q_k ln(q_k K): 0 where all codes are equally likely, ln(K) where one is sure.
+    KL(q || u) = sum_k q_k ln(q_k K): 0 where all codes are equally likely, ln(K) where one code has
+    all the probability.
 
     Args:
         logits: (B, K, h, w).
@@ -52,8 +53,8 @@ class DiscreteVAE(BaseSelfSupervisor):
         num_codes: Size of the codebook, K.
         embed_dims: Width of a code's embedding.
         hidden_dims: Width of encoder and decoder.
-        num_layers: Layers of stride 2 on either side; a code stands for 2**num_layers pixels a
-            side.
+        num_layers: Layers of stride 2 on either side; a code covers a square of 2**num_layers
+            pixels a side.
         num_blocks: Residual blocks on either side.
         in_channels: Channels of a picture.
         temperature: Of the relaxation, above 0; an ``AnnealHook`` lowers it.
@@ -92,7 +93,7 @@ class DiscreteVAE(BaseSelfSupervisor):
                 raise ValueError(f'{name}={size}: must be at least 1')
         if temperature <= 0:
             raise ValueError(f'temperature={temperature}: must be above 0')
-        head = MODELS.build(head)
+        likelihood = MODELS.build(head)
         super().__init__(
             backbone=DVAEEncoder(num_codes, hidden_dims, num_layers, num_blocks, in_channels),
             neck=DVAEDecoder(
@@ -100,9 +101,9 @@ class DiscreteVAE(BaseSelfSupervisor):
                 hidden_dims,
                 num_layers,
                 num_blocks,
-                in_channels * head.maps_per_channel,
+                in_channels * likelihood.maps_per_channel,
             ),
-            head=head,
+            head=likelihood,
             data_preprocessor=dict(
                 type='SelfSupDataPreprocessor',
                 mean=[MEAN] * in_channels,
@@ -120,15 +121,16 @@ class DiscreteVAE(BaseSelfSupervisor):
 
     def code_logits(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in DALL-E's range, sides multiples of a code's -> (B, K, h, w), float32."""
-        check_divisible(*images.shape[-2:], self.patch_size)
+        patch_grid(images.shape[-2:], self.patch_size)  # raises where codes do not tile the picture
+        # float32 for the softmax over thousands of codes, under autocast, too.
         return self.backbone(standardize(images)).float()
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
-        """What a call of the model gives: :meth:`code_logits`."""
+        """Return :meth:`code_logits`, as MMPretrain calls a model without a mode."""
         return self.code_logits(inputs)
 
     def paint(self, codes: Tensor) -> Tensor:
-        """Decode weights of the codes, (B, K, h, w), to the maps of the likelihood."""
+        """Mix the embeddings of the codes by weights (B, K, h, w) and decode the mixture."""
         return self.neck(torch.einsum('bkhw,kc->bchw', codes, self.codebook.weight))
 
     def loss(self, inputs: Tensor, data_samples: list | None = None) -> dict[str, Tensor]:
@@ -140,11 +142,12 @@ class DiscreteVAE(BaseSelfSupervisor):
 
         Returns:
             ``loss_reconstruction`` and ``loss_kl``, whose sum is minimised, and ``codes_used``, the
-            share of the codebook that the tokens of this batch name.
+            share of the codebook that occurs among the tokens of this batch.
         """
         logits = self.code_logits(inputs)
         codes = F.gumbel_softmax(logits, self.temperature, self.straight_through, dim=1)
         maps = self.paint(codes)
+        # One scalar per batch shows in the log whether the codebook collapses.
         used = logits.detach().argmax(dim=1).unique().numel()
         return {
             'loss_reconstruction': self.head.loss(maps, inputs),
@@ -172,9 +175,9 @@ class DiscreteVAE(BaseSelfSupervisor):
         return self.head.to_images(self.neck(embedded.permute(0, 3, 1, 2)))
 
     def reconstruct(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokenize pictures and paint them again: pictures (B, C, H, W) and tokens (B, L)."""
+        """Tokenize pictures and paint them again; return pictures (B, C, H, W), tokens (B, L)."""
         tokens = self.tokenize(inputs)
-        grid = check_divisible(*inputs.shape[-2:], self.patch_size)
+        grid = patch_grid(inputs.shape[-2:], self.patch_size)
         return self.decode_tokens(tokens, grid), tokens
 
     def forward(
@@ -183,7 +186,7 @@ class DiscreteVAE(BaseSelfSupervisor):
         data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | list[dict]:
-        """Run a mode of MMEngine; beside MMPretrain's 'tensor' and 'loss' there is 'predict'.
+        """Run a mode of MMEngine: MMPretrain's 'tensor' and 'loss', and 'predict'.
 
         Returns:
             In mode 'predict' a dict per picture: ``picture`` and ``reconstruction``, (C, H, W) in
@@ -191,6 +194,7 @@ class DiscreteVAE(BaseSelfSupervisor):
         """
         if mode != 'predict':
             return super().forward(inputs, data_samples, mode)
+        assert isinstance(inputs, Tensor), 'a DiscreteVAE predicts one view'
         reconstructions, tokens = self.reconstruct(inputs)
         names = ('picture', 'reconstruction', 'tokens')
         return [

@@ -1,4 +1,4 @@
-"""Convolutions of a discrete VAE: picture -> logits of the codes, codes -> picture.
+"""Convolutional networks of a discrete VAE: picture -> logits of codes, and codes -> picture.
 
 The sizes are those of the tokenizer in BEiT's and CAE's code: convolutions of stride 2, residual
 blocks at the resolution of the codes, and 1x1 convolutions on both sides of the codes, as in DALL-E
@@ -32,7 +32,7 @@ class DVAEEncoder(nn.Module):
     Args:
         num_codes: Size of the codebook, K.
         hidden_dims: Width of all layers.
-        num_layers: Convolutions of stride 2: a code stands for 2**num_layers pixels a side.
+        num_layers: Convolutions of stride 2: a code covers a square of 2**num_layers pixels a side.
         num_blocks: Residual blocks.
         in_channels: Channels of a picture.
     """

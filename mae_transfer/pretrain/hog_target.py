@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible, patchify
+from mae_transfer.layers.patchify import patch_grid, patchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-5
+EPS = 1e-5  # cells of one colour have no gradient
 
 
 @MODELS.register_module()
@@ -17,11 +17,11 @@ class HOGTarget(nn.Module):
     As in Dalal and Triggs (2005): differences of the two neighbours of a pixel, 0 at the border;
     orientations without sign, in bins of equal width; histograms of cells, weighted by the length
     of the gradient. As in MaskFeat, each channel has its own histograms and each cell is normalised
-    by its own L2 norm. They hardly depend on the scale of the input's channels, then.
+    by its own L2 norm, so they hardly depend on the scale of the input's channels.
 
     MaskFeat's code, and MMPretrain's ``HOGGenerator`` after it, smooths the differences (Sobel) and
-    weights pixels by a Gaussian that repeats every 16; the latter also takes images of 14 x 14
-    patches only. Here both are left out, and any grid passes.
+    weights pixels by a Gaussian that repeats every 16; the latter also takes only images of 14 x 14
+    patches. Here both are left out, and any grid is accepted.
 
     Args:
         patch_size: Side of a patch, in pixels.
@@ -50,22 +50,23 @@ class HOGTarget(nn.Module):
         Returns:
             (B, L, cells of a patch * C * num_bins): cell by cell, in it channel by channel.
         """
-        check_divisible(*images.shape[-2:], self.patch_size)
+        patch_grid(images.shape[-2:], self.patch_size)  # raises where patches do not tile the image
         images = images.float()
         rows, columns = torch.zeros_like(images), torch.zeros_like(images)
         rows[..., 1:-1, :] = images[..., 2:, :] - images[..., :-2, :]
         columns[..., 1:-1] = images[..., 2:] - images[..., :-2]
         length = torch.hypot(rows, columns)
         turns = torch.atan2(rows, columns) / torch.pi % 1  # half turns, [0, 1)
-        bins = (turns * self.num_bins).long() % self.num_bins  # rounding may give 1
-        cells = [F.avg_pool2d(length * (bins == i), self.cell_size) for i in range(self.num_bins)]
-        cells = torch.stack(cells, dim=2)  # (B, C, bins, H / cell, W / cell)
+        bins = (turns * self.num_bins).long() % self.num_bins  # turns may round to 1
+        # The mean over a cell in place of the sum: the norm below removes the factor.
+        maps = [F.avg_pool2d(length * (bins == i), self.cell_size) for i in range(self.num_bins)]
+        cells = torch.stack(maps, dim=2)  # (B, C, bins, H / cell, W / cell)
         cells = cells / (cells.square().sum(dim=2, keepdim=True) + EPS**2).sqrt()
         side = self.patch_size[0] // self.cell_size
         return patchify(cells.flatten(1, 2), (side, side))
 
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
-        """Refuse: histograms do not tell the pixels.
+        """Refuse: pixels do not follow from histograms.
 
         Raises:
             NotImplementedError: Always.

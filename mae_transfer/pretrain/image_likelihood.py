@@ -1,4 +1,4 @@
-"""How well predicted maps explain a picture: the reconstruction terms of a discrete VAE."""
+"""Reconstruction terms of a discrete VAE: how well predicted maps explain a picture."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from mae_transfer.registry import MODELS
 
 
 def standardize(images: Tensor) -> Tensor:
-    """DALL-E's range [0.1, 0.9] -> [-1, 1]."""
+    """DALL-E's range [0.1, 0.9] -> [-1, 1]: its middle is 0.5, half its width 0.4."""
     return (images - 0.5) / 0.4
 
 
@@ -58,7 +58,7 @@ class LogitLaplaceLikelihood(nn.Module):
             A scalar; it is below 0 where the density is above 1.
         """
         mu, log_scale = maps.float().chunk(2, dim=1)
-        x = images.float()
+        x = images.float()  # at least 0.1 from 0 and 1, so its logit is finite
         distance = (torch.logit(x) - mu).abs() * torch.exp(-log_scale)
         return (distance + log_scale + torch.log(2 * x * (1 - x))).mean()
 

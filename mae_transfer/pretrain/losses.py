@@ -1,4 +1,4 @@
-"""Losses of masked pre-training: last step, prediction and target -> one number."""
+"""Losses of masked pre-training: from predictions and targets of hidden patches to one number."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ def masked_token_cross_entropy(
         A scalar, computed in float32.
 
     Raises:
-        ValueError: If there is not one token for each prediction, or a token is no whole number.
+        ValueError: If there is not one token for each prediction, or a token is not a whole number.
     """
     if tokens.shape != logits.shape[:-1] or tokens.is_floating_point():
         raise ValueError(
@@ -59,12 +59,13 @@ def masked_token_cross_entropy(
             f'{tuple(logits.shape)}: a token loss takes one int64 token for each prediction, from '
             'a target_generator such as TokenTarget'
         )
+    # In float32: the sum over thousands of codes loses digits in half precision.
     errors = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction='none')
     return _mean_over_hidden(errors.view_as(tokens), mask, left_out)
 
 
 def _mean_over_hidden(errors: Tensor, mask: Tensor, left_out: Tensor | None) -> Tensor:
-    """(B, L) -> scalar: sum over the hidden patches of the batch by their number."""
+    """(B, L) -> scalar: sum over the hidden patches of the batch, divided by their number."""
     mask = mask.to(errors.dtype)
     scored = mask if left_out is None else mask.masked_fill(left_out, 0)
     return (errors * scored).sum() / mask.sum()

@@ -1,11 +1,13 @@
-"""Masked autoencoder: the parts of pre-training wired together."""
+"""Masked autoencoder: encoder, decoder, target and loss wired together."""
+
+from typing import Any
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
+from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.pretrain.mask_sampler import build_masking, mask_indices
 from mae_transfer.pretrain.masked_encoder import check_encoder, encode_all, encode_visible
@@ -75,6 +77,18 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         if encoder_mask_token:
             self.mask_token = nn.Parameter(torch.zeros(1, 1, self.backbone.embed_dims))
 
+    def pretraining_metadata(self) -> dict[str, Any]:
+        """Facts about the pre-training that no tensor tells, in plain containers."""
+        facts: dict[str, Any] = {}
+        if hasattr(self.masking, 'mask_ratio'):
+            masking = type(self.masking).__name__
+            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
+        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
+            facts['norm_pix'] = self.target_generator.norm_pix
+        if len(self.neck.decoder_blocks):
+            facts['decoder_num_heads'] = self.neck.decoder_blocks[0].attn.num_heads
+        return facts
+
     def init_weights(self) -> None:
         """Initialise as MAE does (appendix A.1), then load what ``init_cfg`` names.
 
@@ -100,10 +114,15 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
-    def _indices(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _grid(self, inputs: Tensor) -> tuple[int, int]:
+        """Rows and columns of patches of an image."""
+        return patch_grid(inputs.shape[-2:], self.backbone.patch_size)
+
+    def _indices(
+        self, inputs: Tensor, grid: tuple[int, int], mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Visible indices, ranks and mask: the given mask, or one drawn for each image."""
-        patch_size = self.backbone.patch_size
-        ids_keep, _, ids_restore = mask_indices(self.masking, inputs, patch_size, mask)
+        ids_keep, _, ids_restore = mask_indices(self.masking, inputs, grid, mask)
         return ids_keep, ids_restore, mask_from_restore(ids_restore, ids_keep.shape[1])
 
     def predict_patches(self, inputs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -116,18 +135,24 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         Returns:
             Predictions (B, L, D) in the space of the target, and the mask (B, L), bool.
         """
-        ids_keep, ids_restore, mask = self._indices(inputs, mask)
-        return self._predict(inputs, ids_keep, ids_restore, mask), mask
+        grid = self._grid(inputs)
+        ids_keep, ids_restore, mask = self._indices(inputs, grid, mask)
+        return self._predict(inputs, grid, ids_keep, ids_restore, mask), mask
 
     def _predict(
-        self, inputs: Tensor, ids_keep: Tensor, ids_restore: Tensor, mask: Tensor
+        self,
+        inputs: Tensor,
+        grid: tuple[int, int],
+        ids_keep: Tensor,
+        ids_restore: Tensor,
+        mask: Tensor,
     ) -> Tensor:
         """Encode, decode: a prediction for every patch, (B, L, D)."""
-        grid = check_divisible(*inputs.shape[-2:], self.backbone.patch_size)
         if self.mask_token is None:
-            latent = encode_visible(self.backbone, inputs, ids_keep)  # (B, 1 + L_keep, C)
-        else:  # nothing is left for the decoder to restore
-            latent = encode_all(self.backbone, inputs, mask, self.mask_token)  # (B, 1 + L, C)
+            latent = encode_visible(self.backbone, inputs, ids_keep, grid)  # (B, 1 + L_keep, C)
+        else:
+            latent = encode_all(self.backbone, inputs, mask, self.mask_token, grid)  # (B, 1 + L, C)
+            # Every token is in its place already: the decoder has nothing to restore.
             ids_restore = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
         return self.neck(latent, ids_restore, grid)
 
@@ -150,8 +175,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         """
         if not isinstance(inputs, Tensor):
             inputs = torch.cat(list(inputs))  # (K * B, C, H, W)
-        ids_keep, ids_restore, mask = self._indices(inputs, mask)
-        pred = self._predict(inputs, ids_keep, ids_restore, mask)  # (B, L, D)
+        grid = self._grid(inputs)
+        ids_keep, ids_restore, mask = self._indices(inputs, grid, mask)
+        pred = self._predict(inputs, grid, ids_keep, ids_restore, mask)  # (B, L, D)
         target = self.target_generator(inputs)
         if not self.skip_first_hidden:
             return {'loss': self.head.loss(pred, target, mask)}
@@ -176,6 +202,5 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         pred, mask = self.predict_patches(inputs, mask)
         patch_size = self.backbone.patch_size
         patches = patchify(inputs, patch_size).masked_fill(mask.unsqueeze(-1), 0)
-        grid = check_divisible(*inputs.shape[-2:], patch_size)
-        masked = unpatchify(patches, patch_size, grid)
+        masked = unpatchify(patches, patch_size, self._grid(inputs))
         return masked, self.target_generator.to_images(pred, inputs), mask

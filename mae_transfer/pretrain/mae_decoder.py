@@ -30,7 +30,7 @@ class MAEDecoder(BaseModule):
         qkv_bias: See :class:`~mae_transfer.layers.attention.Attention`.
         input_layer: Whether a linear layer takes the tokens from the encoder's width to the
             decoder's; without it both must be the same.
-        final_norm: Whether a layer norm stands between the blocks and the prediction.
+        final_norm: Whether a layer norm follows the blocks, before the prediction.
         init_cfg: Initialisation; see MMEngine.
 
     Raises:
@@ -54,7 +54,7 @@ class MAEDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.grid = tuple(grid)
+        self.grid = (grid[0], grid[1])
         if not input_layer and embed_dims != encoder_dims:
             raise ValueError(
                 f'embed_dims={embed_dims} differs from encoder_dims={encoder_dims}: without '
@@ -91,9 +91,10 @@ class MAEDecoder(BaseModule):
         x = latent if self.decoder_embed is None else self.decoder_embed(latent)
         patches = restore_tokens(x[:, 1:], self.mask_token, ids_restore)  # (B, L, D)
         x = torch.cat([x[:, :1], patches], dim=1)  # (B, 1 + L, D)
+        # Class token included: row 0 of the table is its own, zero where the table is fixed.
         x = x + resize_pos_embed(self.decoder_pos_embed, grid, self.grid)
         for block in self.decoder_blocks:
             x = block(x)
         if self.decoder_norm is not None:
             x = self.decoder_norm(x)
-        return self.decoder_pred(x)[:, 1:]
+        return self.decoder_pred(x)[:, 1:]  # without the class token, (B, L, out_dims)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mae_transfer.layers.patchify import check_divisible
 from mae_transfer.masking.block_mask import block_mask
 from mae_transfer.masking.grid_mask import grid_mask
 from mae_transfer.masking.random_mask import count_kept, random_mask
@@ -19,8 +18,8 @@ Indices = tuple[Tensor, Tensor, Tensor]
 class RandomMasking:
     """Uniformly random patches, MAE's default (He et al. 2021, section 3).
 
-    All samplers are called alike and return ``ids_keep``, ``ids_mask`` and ``ids_restore``, see
-    :func:`~mae_transfer.masking.random_mask.random_mask`; each image hides the same number.
+    All samplers take the same arguments and return ``ids_keep``, ``ids_mask`` and ``ids_restore``
+    (see :func:`~mae_transfer.masking.random_mask.random_mask`); each image hides the same number.
 
     Args:
         mask_ratio: Share of hidden patches, in (0, 1).
@@ -59,7 +58,7 @@ class BlockMasking(RandomMasking):
         min_aspect: float = 0.3,
     ) -> None:
         super().__init__(mask_ratio)
-        self.blocks = dict(min_block=min_block, max_block=max_block, min_aspect=min_aspect)
+        self.min_block, self.max_block, self.min_aspect = min_block, max_block, min_aspect
 
     def __call__(
         self,
@@ -71,8 +70,17 @@ class BlockMasking(RandomMasking):
         """Draw the masks of a batch; see :class:`RandomMasking`."""
         num_patches = grid[0] * grid[1]
         num_masked = num_patches - count_kept(num_patches, self.mask_ratio)
-        options = dict(self.blocks, device=device, generator=generator)
-        return split_by_mask(block_mask(batch_size, grid, num_masked, **options))
+        mask = block_mask(
+            batch_size,
+            grid,
+            num_masked,
+            self.min_block,
+            self.max_block,
+            self.min_aspect,
+            device,
+            generator,
+        )
+        return split_by_mask(mask)
 
 
 @TASK_UTILS.register_module()
@@ -101,7 +109,7 @@ class GridMasking(RandomMasking):
         device: torch.device | str = 'cpu',
         generator: torch.Generator | None = None,
     ) -> Indices:
-        """Return the same mask for each image; ``generator`` is not asked."""
+        """Return the same mask for each image; ``generator`` is not used."""
         return split_by_mask(grid_mask(batch_size, grid, device))
 
 
@@ -112,22 +120,22 @@ def build_masking(masking: dict, mask_ratio: float) -> Callable[..., Indices]:
         ValueError: If ``masking`` states a ratio, too.
     """
     if 'mask_ratio' in masking:
-        raise ValueError(f'masking={masking}: give mask_ratio to the model, beside masking')
+        raise ValueError(f'masking={masking}: give mask_ratio to the model, not to masking')
     return TASK_UTILS.build(dict(masking, mask_ratio=mask_ratio))
 
 
 def mask_indices(
     masking: Callable[..., Indices],
     images: Tensor,
-    patch_size: tuple[int, int],
+    grid: tuple[int, int],
     mask: Tensor | None = None,
 ) -> Indices:
-    """Indices of the patches that a mask hides: of the given one, or of one drawn for each image.
+    """Indices of the patches that a mask hides: the given mask, or one drawn for each image.
 
     Args:
-        masking: Draws it.
-        images: (B, C, H, W), H and W multiples of the patch size.
-        patch_size: Height and width of a patch, in pixels.
+        masking: Draws the masks.
+        images: (B, C, H, W).
+        grid: Rows and columns of patches of an image.
         mask: (B, L), True or 1 = hidden, the same number in each image.
 
     Returns:
@@ -136,9 +144,9 @@ def mask_indices(
     Raises:
         ValueError: If ``mask`` belongs to another grid or another number of images.
     """
-    h, w = check_divisible(*images.shape[-2:], patch_size)
+    h, w = grid
     if mask is None:
-        return masking(len(images), (h, w), images.device)
+        return masking(len(images), grid, images.device)
     if mask.shape != (len(images), h * w):
         raise ValueError(
             f'mask has the shape {tuple(mask.shape)}, but {len(images)} images of {h}x{w} '

@@ -1,4 +1,4 @@
-"""Principal components of patches: fitted once from a data set, before a run that predicts them."""
+"""Principal components of patches, fitted once to a data set before a run predicts them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,14 +37,21 @@ class PatchPCA:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open('wb') as file:  # np.savez would append .npz to another suffix
-            np.savez(file, **{key: np.asarray(value) for key, value in vars(self).items()})
+            np.savez(
+                file,
+                mean=np.asarray(self.mean),
+                components=np.asarray(self.components),
+                variances=np.asarray(self.variances),
+                patch_size=np.asarray(self.patch_size),
+                num_patches=np.asarray(self.num_patches),
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> 'PatchPCA':
         """Read what :meth:`save` wrote.
 
         Raises:
-            FileNotFoundError: If there is no such file; tells how to make it.
+            FileNotFoundError: If there is no such file; the message says how to make it.
             ValueError: If the file holds something else.
         """
         if not Path(path).is_file():
@@ -58,8 +65,13 @@ class PatchPCA:
                     f'{path} holds {sorted(file)}, not the components of patches: make it with '
                     f'`{FIT_COMMAND}`'
                 )
-            tensors = [torch.from_numpy(file[k]) for k in ('mean', 'components', 'variances')]
-            return cls(*tensors, int(file['patch_size']), int(file['num_patches']))
+            return cls(
+                mean=torch.from_numpy(file['mean']),
+                components=torch.from_numpy(file['components']),
+                variances=torch.from_numpy(file['variances']),
+                patch_size=int(file['patch_size']),
+                num_patches=int(file['num_patches']),
+            )
 
 
 def fit_patch_pca(batches: Iterable[Tensor], patch_size: int) -> PatchPCA:
@@ -78,22 +90,26 @@ def fit_patch_pca(batches: Iterable[Tensor], patch_size: int) -> PatchPCA:
     Raises:
         ValueError: If there are fewer than two patches.
     """
-    count, total, products = 0, None, None
+    count = 0
+    total = products = torch.zeros(())  # grow to (D,) and (D, D)
     for images in batches:
         patches = patchify(images.double(), (patch_size, patch_size)).flatten(0, 1)  # (B * L, D)
-        if total is None:
-            total = patches.new_zeros(patches.shape[1])
-            products = patches.new_zeros(patches.shape[1], patches.shape[1])
         count += len(patches)
-        total += patches.sum(0)
-        products += patches.T @ patches
+        total = total.to(patches) + patches.sum(0)
+        products = products.to(patches) + patches.T @ patches
     if count < 2:
         raise ValueError(f'{count} patches: principal components need at least two')
     mean = total / count
     covariance = (products - count * torch.outer(mean, mean)) / (count - 1)
     variances, vectors = torch.linalg.eigh(covariance)  # ascending; vectors in columns
     components = vectors.T.flip(0)
+    # An eigenvector has no sign of its own; this fixes one, so that two fits agree.
     largest = components.gather(1, components.abs().argmax(1, keepdim=True))
     components = components * largest.sign()
-    parts = (mean, components, variances.flip(0).clamp(min=0))
-    return PatchPCA(*(part.float().cpu() for part in parts), patch_size, count)
+    return PatchPCA(
+        mean=mean.float().cpu(),
+        components=components.float().cpu(),
+        variances=variances.flip(0).clamp(min=0).float().cpu(),  # rounding may give -1e-17
+        patch_size=patch_size,
+        num_patches=count,
+    )

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible, patchify, unpatchify
+from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.pretrain.patch_pca import PatchPCA
 from mae_transfer.registry import MODELS
 
@@ -12,10 +12,10 @@ from mae_transfer.registry import MODELS
 class PCATarget(nn.Module):
     """The largest principal components of each patch (He et al. 2021, section 4.1, table 1d).
 
-    The coefficients are not divided by their standard deviations (the paper tells of no such step),
-    so with all components the squared error is that of plain pixels.
+    The coefficients are not divided by their standard deviations (the paper names no such step), so
+    with all components the squared error is that of plain pixels.
 
-    Mean and components are buffers: a checkpoint holds its own, and a resumed run goes on with it.
+    Mean and components are buffers: a checkpoint holds its own, and a resumed run uses these.
 
     Args:
         basis: File of ``tools/fit_patch_pca.py``; see
@@ -27,6 +27,9 @@ class PCATarget(nn.Module):
         FileNotFoundError: If there is no file ``basis``.
         ValueError: If it was fitted to other patches, or holds fewer components.
     """
+
+    mean: Tensor
+    components: Tensor
 
     def __init__(self, basis: str, patch_size: int = 16, num_coefficients: int = 96) -> None:
         super().__init__()
@@ -59,7 +62,7 @@ class PCATarget(nn.Module):
             return (patches - self.mean) @ self.components.T
 
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
-        """Turn coefficients back into pictures; what lies outside the components stays at its mean.
+        """Turn coefficients back into pictures; what the components leave out stays at its mean.
 
         Args:
             pred: (B, L, K).
@@ -68,7 +71,7 @@ class PCATarget(nn.Module):
         Returns:
             (B, C, H, W), float32.
         """
-        grid = check_divisible(*images.shape[-2:], self.patch_size)
+        grid = patch_grid(images.shape[-2:], self.patch_size)
         with torch.autocast(images.device.type, enabled=False):
             patches = pred.float() @ self.components + self.mean
         return unpatchify(patches, self.patch_size, grid)

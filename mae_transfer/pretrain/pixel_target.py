@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import patchify, unpatchify
+from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-6
+EPS = 1e-6  # as in MAE's code: patches of one colour have no variance
 
 
 @MODELS.register_module()
@@ -54,8 +54,8 @@ class PixelTarget(nn.Module):
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
         """Turn predictions back into pictures on the scale of ``images``.
 
-        A normalised prediction holds no brightness and no contrast: those of the true patch are
-        put back.
+        A normalised prediction says nothing of brightness and contrast; it gets those of the true
+        patch.
 
         Args:
             pred: (B, L, p * p * C).
@@ -68,6 +68,5 @@ class PixelTarget(nn.Module):
         if self.norm_pix:
             mean, std = self._statistics(self._patchify(images))
             pred = pred * std + mean
-        p = self.patch_size[0]
-        grid = (images.shape[-2] // p, images.shape[-1] // p)
+        grid = patch_grid(images.shape[-2:], self.patch_size)
         return unpatchify(pred, self.patch_size, grid, self.channel_first)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from mmengine.model import initialize
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from mae_transfer.layers.patchify import check_divisible
+from mae_transfer.layers.patchify import patch_grid
 from mae_transfer.pretrain.tokenizer_range import (
     MARGIN,
     check_tokenizer_range,
@@ -32,9 +33,9 @@ HOW_TO_GET = {
 class TokenTarget(nn.Module):
     """Each patch's token: the most likely code of a frozen tokenizer (BEiT, CAE, MAE's table 1d).
 
-    The tokenizer is no part of the model: it has no parameters to train, stays in eval mode, and is
-    not in the model's checkpoints, only a fingerprint of its weights is. A run that is resumed
-    reads the tokenizer's file again, and stops if it holds other weights.
+    The tokenizer is not part of the model: it has no parameters to train, stays in eval mode, and
+    the model's checkpoints hold only a fingerprint of its weights. A run that is resumed reads the
+    tokenizer's file again, and stops if it holds other weights.
 
     Args:
         tokenizer: ``dict(type='DiscreteVAE', ...)`` with the sizes it was trained with, or
@@ -45,12 +46,14 @@ class TokenTarget(nn.Module):
         image_std: The same for the standard deviation.
         view_size: Size of the tokenizer's view, in pixels, an int for squares or (H, W): half the
             encoder's for codes of 8 pixels and patches of 16. Images of another size are resized to
-            it, bicubically. By default they are taken as they come.
+            it, bicubically. By default they keep their size.
 
     Raises:
         FileNotFoundError: If there is no ``checkpoint``; the message says how to get one.
         ValueError: If it does not fit the tokenizer, or an argument is out of range.
     """
+
+    fingerprint: Tensor
 
     def __init__(
         self,
@@ -79,8 +82,8 @@ class TokenTarget(nn.Module):
         self._checked_range = False
 
     @property
-    def tokenizer(self) -> nn.Module:
-        """The frozen tokenizer."""
+    def tokenizer(self) -> Any:
+        """The frozen tokenizer: a module, images (B, C, H, W) -> logits of codes (B, K, h, w)."""
         return self._hidden[0]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'TokenTarget':
@@ -99,7 +102,7 @@ class TokenTarget(nn.Module):
             raise ValueError(
                 'the checkpoint was trained with the tokens of another tokenizer: its fingerprint '
                 f'is {saved.item()}, that of target_generator.checkpoint '
-                f'{self.fingerprint.item()}. Name the file that the run began with'
+                f'{self.fingerprint.item()}. Give the file that the run began with'
             )
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
@@ -121,21 +124,25 @@ class TokenTarget(nn.Module):
         return logits.argmax(dim=1).flatten(1)
 
     def _tokenizer_view(self, images: Tensor) -> Tensor:
-        """Renormalise and resize what comes."""
+        """Map images to the range and the size that the tokenizer takes."""
         images = images.float()
-        if self.image_mean is not None:
+        if self.image_mean is not None and self.image_std is not None:
             images = to_tokenizer_range(images, self.image_mean, self.image_std)
-        if not self._checked_range:  # once: a look at all pixels makes a GPU wait
+        # A wrong range gives tokens that mean nothing, and no error. Once is enough, and to look at
+        # all pixels makes a GPU wait.
+        if not self._checked_range:
             check_tokenizer_range(images)
             self._checked_range = True
         size = self._size_of_view(images)
         if size != images.shape[-2:]:
             images = F.interpolate(images, size, mode='bicubic', antialias=True)
+            # Bicubic interpolation overshoots at edges.
             images = images.clamp(MARGIN, 1 - MARGIN)
         return images
 
     def _size_of_view(self, images: Tensor) -> tuple[int, int]:
-        return tuple(self.view_size or images.shape[-2:])
+        height, width = self.view_size or images.shape[-2:]
+        return height, width
 
     @torch.no_grad()
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
@@ -156,18 +163,19 @@ class TokenTarget(nn.Module):
                 f'a {type(self.tokenizer).__name__} has no decoder: its tokens cannot be painted'
             )
         size = self._size_of_view(images)
-        grid = check_divisible(*size, self.tokenizer.patch_size)
+        grid = patch_grid(size, self.tokenizer.patch_size)
         with torch.autocast(images.device.type, enabled=False):
             painted = self.tokenizer.decode_tokens(pred.argmax(dim=-1), grid)
         if size != images.shape[-2:]:
             painted = F.interpolate(painted, images.shape[-2:], mode='bilinear')
-        if self.image_mean is not None:
+        if self.image_mean is not None and self.image_std is not None:
             painted = from_tokenizer_range(painted, self.image_mean, self.image_std)
         return painted
 
 
 def fingerprint(module: nn.Module) -> Tensor:
     """Eight bytes of the SHA-256 of a module's names and weights, as an int64 scalar."""
+    # Names as well: two tokenizers of equal weights in other places are not the same function.
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())

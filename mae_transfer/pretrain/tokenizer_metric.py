@@ -1,4 +1,4 @@
-"""What a discrete VAE is worth on pictures that it has not seen."""
+"""Scores of a discrete VAE on pictures that it has not seen."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from mae_transfer.registry import METRICS
 
 @METRICS.register_module()
 class TokenizerMetric(BaseMetric):
-    """Error of the reconstructions, beside that of the mean picture, and use of the codebook.
+    """Error of the reconstructions, compared with the mean picture, and use of the codebook.
 
     - ``reconstruction_MSE``: squared error in pixel values of 0..255, mean over all values;
     - ``mean_picture_MSE``: the same if each reconstruction were the mean of the pictures that are
-      evaluated, which is the best that no information can do;
+      evaluated, the best score without any information about a picture;
     - ``codes_used``: codes that occur at all, in percent;
-    - ``perplexity``: exp of the entropy of the codes' frequencies, in codes: as many would be in
-      use if all were used alike.
+    - ``perplexity``: exp of the entropy of the codes' frequencies: the number of codes that would
+      give this entropy if all were used equally often.
 
-    With several processes, pictures that the sampler repeats to make equal shares count twice.
+    With several processes, pictures that the sampler repeats to fill equal shares count twice.
 
     Args:
         num_codes: Size of the codebook.

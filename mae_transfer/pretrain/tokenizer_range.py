@@ -1,4 +1,4 @@
-"""Pixels as every tokenizer here takes them: DALL-E's range, 0..255 -> 0.1..0.9.
+"""The range of pixels that every tokenizer here takes, DALL-E's: 0..255 -> 0.1..0.9.
 
 One range for all tokenizers means that a target's normalisation cannot disagree with the one that
 its tokenizer was trained with. In a config of MMPretrain's ``TwoNormDataPreprocessor`` it is
@@ -42,8 +42,8 @@ def check_tokenizer_range(images: Tensor) -> None:
         raise ValueError(
             f'a tokenizer got pixels in [{low:.3f}, {high:.3f}], but takes [{MARGIN}, '
             f'{1 - MARGIN}] (mean {MEAN} and std {STD} of pixel values): set second_mean and '
-            'second_std of the data_preprocessor to these, or tell TokenTarget image_mean and '
-            'image_std'
+            'second_std of the data_preprocessor to these, or give image_mean and image_std to '
+            'TokenTarget'
         )
 
 

@@ -1,15 +1,34 @@
-"""Where configs and tools lie, and files that are named relative to them."""
+"""Where configs and tools are, and files that are named relative to them."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# The checkout, or in an installed wheel what was packed of it.
-ROOT = PACKAGE.parent if (PACKAGE.parent / 'configs').is_dir() else PACKAGE / '.mim'
+# The checkout, to which .mim has links; in an installed wheel .mim itself, which holds the files.
+ROOT = (PACKAGE / '.mim' / 'configs').resolve().parent
+IN_CHECKOUT = ROOT == PACKAGE.parent
+CONFIG_PREFIX = 'mae_transfer::'
+
+
+def default_root() -> Path:
+    """Folder of data/ and work_dirs/ where none is named: the checkout, else the current folder."""
+    return ROOT if IN_CHECKOUT else Path.cwd()
 
 
 def find_file(path: str, what: str) -> str:
-    """Path of a file given relative to the current folder or to the checkout."""
-    for place in (Path.cwd(), ROOT):
+    """Find a file that is given relative to the current folder or to the checkout.
+
+    Args:
+        path: The path; ``mae_transfer::PATH`` is relative to the configs of this package.
+        what: What the file is, for the error: 'CONFIG'.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if path.startswith(CONFIG_PREFIX):
+        path, places = path.removeprefix(CONFIG_PREFIX), [ROOT / 'configs']
+    else:
+        places = [Path.cwd(), ROOT]
+    for place in places:
         if (place / path).is_file():
             return str(place / path)
-    raise FileNotFoundError(f'{what}: there is no file {path!r} in {Path.cwd()} or {ROOT}')
+    raise FileNotFoundError(f'{what}: there is no file {path!r} in {" or ".join(map(str, places))}')

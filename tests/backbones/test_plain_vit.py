@@ -1,9 +1,13 @@
+import json
+
 import pytest
 import timm
 import torch
 
+import mae_transfer
 from mae_transfer.backbones import PlainViT
 from mae_transfer.backbones.arch import ARCHS
+from tests.support.weights import randomise
 
 TINY = dict(embed_dims=32, num_layers=2, num_heads=2)
 TABLE = 'relative_position_bias_table'
@@ -11,12 +15,6 @@ TABLE = 'relative_position_bias_table'
 
 def tiny(**changes) -> PlainViT:
     return PlainViT(**{'arch': TINY, 'img_size': 32, 'patch_size': 8, **changes})
-
-
-def randomise(model: torch.nn.Module) -> torch.nn.Module:
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
 
 
 @pytest.mark.parametrize('out_type, name', [('tokens', 'token'), ('avg', 'avg')])
@@ -457,3 +455,42 @@ def test_plain_vit__rejects_images_of_other_channels():
 
 def test_archs__are_complete():
     assert set(ARCHS) == {'tiny', 'small', 'base', 'large', 'huge'}
+
+
+# ---- what checkpoints state ------------------------------------------------------------------
+
+
+def test_metadata__facts_in_plain_containers():
+    facts = tiny(img_size=(24, 56), norm_eps=1e-5, layer_scale_init=0.1).metadata()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts == dict(
+        version=mae_transfer.__version__,
+        embed_dims=32,
+        num_layers=2,
+        num_heads=2,
+        norm_eps=1e-5,
+        in_channels=3,
+        patch_size=[8, 8],
+        img_size=[24, 56],
+        pos_grid=[3, 7],
+        num_prefix_tokens=1,
+        pos_order='learned',
+        act='gelu',
+        layer_scale=True,
+    )
+
+
+@pytest.mark.parametrize(
+    'pos_embed, order',
+    [('sincos_xy', 'xy'), ('sincos_yx', 'yx'), ('learned', 'learned'), (None, None)],
+)
+def test_metadata__order_of_the_positions(pos_embed, order):
+    assert tiny(img_size=(24, 32), pos_embed=pos_embed).metadata()['pos_order'] == order
+
+
+def test_metadata__table_of_a_sharded_encoder_is_given_apart():
+    vit = tiny(img_size=(24, 32), pos_embed='sincos_yx')
+    table = vit.pos_embed.data.clone()
+    vit.pos_embed.data.zero_()
+    assert vit.metadata()['pos_order'] == 'learned'
+    assert vit.metadata(table)['pos_order'] == 'yx'

@@ -9,10 +9,12 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
+from timm.models import PretrainedCfg
 
 from mae_transfer.backbones import TimmViT, timm_weights
 from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
+from tests.support.weights import randomise
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = dict(depth=3, embed_dim=32, num_heads=2, img_size=(32, 48), patch_size=8)
@@ -42,12 +44,6 @@ FAMILIES = {
 }
 TABLES = ('beit_base_patch16_224', 'vit_relpos_base_patch16_clsgap_224')
 TABLE_ARGS = {'vit_relpos_base_patch16_clsgap_224': dict(rel_pos_type='bias')}
-
-
-def randomise(model: torch.nn.Module) -> torch.nn.Module:
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
 
 
 def make_timm(name: str, **changes) -> torch.nn.Module:
@@ -364,7 +360,7 @@ def test_timm_vit__file_that_does_not_fit(tmp_path, spoil, words):
 
 
 def test_timm_vit__file_of_a_list(tmp_path):
-    with pytest.raises(ValueError, match='no file of tensors that can be read safely'):
+    with pytest.raises(ValueError, match='not a file of tensors that can be read safely'):
         make(pretrained=save(tmp_path / 'x.pth', [torch.zeros(1)]))
 
 
@@ -373,7 +369,7 @@ def test_timm_vit__file_of_a_list(tmp_path):
 def test_timm_vit__file_that_cannot_be_read_safely(tmp_path, content, suffix):
     path = tmp_path / f'x{suffix}'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match='no file of tensors that can be read safely'):
+    with pytest.raises(ValueError, match='not a file of tensors that can be read safely'):
         make(pretrained=path)
 
 
@@ -392,10 +388,10 @@ def test_timm_vit__file_without_tensors(tmp_path):
     [
         ('vit_tiny_patch16_225', 'no such architecture; the closest are vit_tiny_patch16_224'),
         ('vit_tiny_patch16_224.in3k', 'no such weights; of vit_tiny_patch16_224 it has'),
-        ('resnet50', 'no plain ViT'),
-        ('swin_tiny_patch4_window7_224', 'no plain ViT.* timm.models.swin_transformer'),
-        ('naflexvit_base_patch16_gap', 'no plain ViT'),
-        ('cait_s24_224', 'no plain ViT'),
+        ('resnet50', 'not a plain ViT'),
+        ('swin_tiny_patch4_window7_224', 'not a plain ViT.* timm.models.swin_transformer'),
+        ('naflexvit_base_patch16_gap', 'not a plain ViT'),
+        ('cait_s24_224', 'not a plain ViT'),
     ],
 )
 def test_timm_vit__name_that_is_none_of_a_vit(name, words):
@@ -406,9 +402,9 @@ def test_timm_vit__name_that_is_none_of_a_vit(name, words):
 @pytest.mark.parametrize(
     'changes, words',
     [
-        (dict(out_indices=3), r'out_indices=\(3,\): vit_tiny_patch16_224 has blocks 0 to 2'),
+        (dict(out_indices=3), r'out_indices=\(3,\): the encoder has blocks 0 to 2'),
         (dict(out_indices=(2, 1)), 'must ascend'),
-        (dict(out_indices=()), 'has blocks'),
+        (dict(out_indices=()), 'must name at least one block'),
         (dict(frozen_stages=4), r'frozen_stages=4: must be in \[-1, 3\]'),
         (dict(drop_path_rate=1.0), r'drop_path_rate=1.0: must be in \[0, 1\)'),
         (
@@ -420,6 +416,18 @@ def test_timm_vit__name_that_is_none_of_a_vit(name, words):
 def test_timm_vit__wrong_argument(changes, words):
     with pytest.raises(ValueError, match=words):
         make(**changes)
+
+
+def test_find_timm_weights__address_with_a_hash(tmp_path, monkeypatch):
+    """An address of timm may be a pair with the hash of the file."""
+    cfg = PretrainedCfg(url=('https://example.org/vit.pth', 'abc'))
+    monkeypatch.setattr('mae_transfer.backbones.timm_weights.get_pretrained_cfg', lambda _: cfg)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'checkpoints/vit.pth').touch()
+    assert (
+        timm_weights.find_timm_weights('vit_tiny_patch16_224') == tmp_path / 'checkpoints/vit.pth'
+    )
 
 
 def test_timm_vit__final_norm_that_is_not_there():

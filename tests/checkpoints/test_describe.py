@@ -3,7 +3,6 @@ import torch
 
 from mae_transfer.backbones import PlainViT
 from mae_transfer.checkpoints.describe import describe_checkpoint, misfits
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from tests.references.checkpoint_files import (
     fair_encoder,
     fair_fine_tuned,
@@ -50,7 +49,7 @@ def test_describe_checkpoint__with_decoder(tmp_path):
 
 def test_describe_checkpoint__our_own(tmp_path):
     vit = make_vit(img_size=(24, 40), layer_scale_init=1.0, qkv_bias='no-key')
-    content = own_checkpoint(vit.state_dict(), encoder_metadata(vit))
+    content = own_checkpoint(vit.state_dict(), vit.metadata())
     found = describe_checkpoint(save(tmp_path / 'x.pth', content))
     assert found['encoder']['num_heads'] == 4
     assert found['encoder']['img_size'] == [24, 40]
@@ -83,7 +82,7 @@ def test_describe_checkpoint__published_size_and_fine_tuned(tmp_path):
 @pytest.mark.parametrize('rel_pos, kind', [('table', 'table'), ('shared_table', 'shared_table')])
 def test_describe_checkpoint__relative_positions(tmp_path, rel_pos, kind):
     vit = make_vit(rel_pos=rel_pos)
-    content = own_checkpoint(vit.state_dict(), encoder_metadata(vit))
+    content = own_checkpoint(vit.state_dict(), vit.metadata())
     found = describe_checkpoint(save(tmp_path / 'x.pth', content))
     assert found['parts']['rel_pos'] == kind
 
@@ -95,7 +94,7 @@ def test_describe_checkpoint__what_cannot_be_told_is_a_note(tmp_path):
     tensors['pos_embed'] = torch.zeros(1, 1 + 3 * 7, 32)
     found = describe_checkpoint(save(tmp_path / 'x.pth', fair_encoder(tensors)))
     assert found['encoder']['pos_grid'] is found['encoder']['img_size'] is None
-    assert 'the 22 rows of its positions tell no grid' in found['notes'][0]
+    assert 'pos_embed of the file has 22 rows, which is no square grid' in found['notes'][0]
 
 
 def test_describe_checkpoint__no_encoder(tmp_path):
@@ -132,7 +131,7 @@ def test_describe_checkpoint__runs_no_code_of_the_file(tmp_path):
 )  # fmt: skip
 def test_misfits__of_a_config(tmp_path, changes, reasons):
     vit = make_vit()
-    content = own_checkpoint(vit.state_dict(), encoder_metadata(vit))
+    content = own_checkpoint(vit.state_dict(), vit.metadata())
     found = describe_checkpoint(save(tmp_path / 'x.pth', content))
     assert misfits(found, BACKBONE | changes) == reasons
 
@@ -150,6 +149,6 @@ def test_misfits__of_a_config(tmp_path, changes, reasons):
 )
 def test_misfits__of_parts(tmp_path, of_file, of_config, reasons):
     vit = make_vit(**of_file)
-    content = own_checkpoint(vit.state_dict(), encoder_metadata(vit))
+    content = own_checkpoint(vit.state_dict(), vit.metadata())
     found = describe_checkpoint(save(tmp_path / 'x.pth', content))
     assert misfits(found, BACKBONE | of_config) == reasons

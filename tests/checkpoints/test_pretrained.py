@@ -10,7 +10,6 @@ from torch.testing import assert_close
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints import pretrained as checkpoint_module
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.pretrained import PretrainedViT, load_pretrained
 from tests.references.checkpoint_files import (
     ARCH,
@@ -205,7 +204,7 @@ def test_load_pretrained__frozen_sincos_table_is_loaded_not_rebuilt(save):
 
 def test_load_pretrained__own_checkpoint_states_its_grid(save):
     source = make_vit(img_size=(16, 64))  # 2x8 places, which without metadata would read as 4x4
-    path = save(own_checkpoint(trained_tensors(source), encoder_metadata(source)))
+    path = save(own_checkpoint(trained_tensors(source), source.metadata()))
     same = make_vit(seed=1, img_size=(16, 64))
     assert load_pretrained(same, path).changes == []
     assert_close(same.pos_embed, source.pos_embed, atol=0, rtol=0)
@@ -226,7 +225,7 @@ def test_load_pretrained__failure_changes_nothing_and_names_the_file(save):
 
 def test_load_pretrained__heads_in_metadata_contradict(save):
     source = make_vit()
-    path = save(own_checkpoint(trained_tensors(source), encoder_metadata(source)))
+    path = save(own_checkpoint(trained_tensors(source), source.metadata()))
     with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in'):
         load_pretrained(make_vit(arch=ARCH | dict(num_heads=8)), path)
 

@@ -14,22 +14,20 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.references import checkpoint_files as sources
 from tests.references.checkpoint_files import ARCH, make_vit
+from tests.support.weights import randomise
 
 SIZE, GRID = (24, 56), (3, 7)  # 8 pixels a patch
 IMAGES = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(0))
 
 
-def randomise(model: torch.nn.Module) -> torch.nn.Module:
+def weighted(peer: torch.nn.Module) -> torch.nn.Module:
     torch.manual_seed(0)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    model.eval()
-    return model
+    randomise(peer, std=0.2).eval()  # which returns None in MMSegmentation's encoders
+    return peer
 
 
 def assert_same(vit, expected, images=IMAGES, atol=1e-5):
@@ -42,7 +40,7 @@ def assert_same(vit, expected, images=IMAGES, atol=1e-5):
 
 def timm_vit(**options):
     kwargs = dict(img_size=SIZE, patch_size=8, embed_dim=32, depth=2, num_heads=4, num_classes=5)
-    return randomise(timm.models.vision_transformer.VisionTransformer(**(kwargs | options)))
+    return weighted(timm.models.vision_transformer.VisionTransformer(**(kwargs | options)))
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
@@ -76,7 +74,7 @@ def test_timm__distilled(tmp_path):
     peer = timm.models.deit.VisionTransformerDistilled(
         img_size=SIZE, patch_size=8, embed_dim=32, depth=2, num_heads=4, num_classes=5
     )
-    peer = randomise(peer)
+    peer = weighted(peer)
     torch.save({'model': peer.state_dict()}, tmp_path / 'x.pth')
     vit = make_vit(img_size=SIZE, num_register_tokens=1, out_type='tokens', seed=1)
     account = load_pretrained(vit, tmp_path / 'x.pth', pos_grid=GRID)
@@ -104,7 +102,7 @@ def test_timm__another_patch_size(tmp_path):
 
 def timm_beit(**options):
     kwargs = dict(img_size=SIZE, patch_size=8, embed_dim=32, depth=2, num_heads=4, num_classes=5)
-    return randomise(
+    return weighted(
         timm.models.beit.Beit(init_values=0.1, use_abs_pos_emb=False, **(kwargs | options))
     )
 
@@ -136,7 +134,7 @@ def cached_timm(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
 
     def cache(name):
-        peer = randomise(timm.create_model(name))
+        peer = weighted(timm.create_model(name))
         url = timm.get_pretrained_cfg(name).url
         (tmp_path / 'checkpoints').mkdir()
         torch.save(peer.state_dict(), tmp_path / 'checkpoints' / url.rsplit('/', 1)[-1])
@@ -182,7 +180,7 @@ def test_hugging_face__vit(tmp_path, how, head):
     from transformers import ViTConfig, ViTForImageClassification, ViTModel
 
     config = ViTConfig(image_size=SIZE, **HF)
-    peer = randomise((ViTForImageClassification if head else ViTModel)(config))
+    peer = weighted((ViTForImageClassification if head else ViTModel)(config))
     options = {'shards': dict(max_shard_size='20KB'), 'bin': dict(safe_serialization=False)}
     peer.save_pretrained(tmp_path, **options.get(how, {}))
     assert (tmp_path / 'model.safetensors.index.json').exists() == (how == 'shards')
@@ -215,7 +213,7 @@ def test_hugging_face__vit_mae(tmp_path):
         decoder_intermediate_size=32,
         **HF,
     )
-    peer = randomise(ViTMAEForPreTraining(config))
+    peer = weighted(ViTMAEForPreTraining(config))
     peer.save_pretrained(tmp_path)
     vit = make_vit(out_type='tokens', seed=1)
     account = load_pretrained(vit, tmp_path)
@@ -241,9 +239,9 @@ def test_hugging_face__dinov2(tmp_path, registers):
     options = {name: value for name, value in HF.items() if name != 'intermediate_size'}
     if registers:
         config = Dinov2WithRegistersConfig(image_size=32, num_register_tokens=4, **options)
-        peer = randomise(Dinov2WithRegistersModel(config))
+        peer = weighted(Dinov2WithRegistersModel(config))
     else:
-        peer = randomise(Dinov2Model(Dinov2Config(image_size=32, **options)))
+        peer = weighted(Dinov2Model(Dinov2Config(image_size=32, **options)))
     peer.save_pretrained(tmp_path)
     vit = make_vit(num_register_tokens=registers, layer_scale_init=1.0, out_type='tokens', seed=1)
     account = load_pretrained(vit, tmp_path)
@@ -257,7 +255,7 @@ def test_hugging_face__epsilon_of_its_config(tmp_path):
     from transformers import ViTConfig, ViTModel
 
     config = ViTConfig(image_size=32, **{n: v for n, v in HF.items() if n != 'layer_norm_eps'})
-    randomise(ViTModel(config)).save_pretrained(tmp_path)
+    weighted(ViTModel(config)).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r'norms 1e-12 in the file \(config.json\), 1e-06 in the'):
         load_pretrained(make_vit(), tmp_path)
     load_pretrained(make_vit(norm_eps=1e-12), tmp_path)
@@ -285,7 +283,7 @@ def test_mmpretrain__self_supervised_mae(tmp_path):
         ),
         head=dict(type='MAEPretrainHead', patch_size=8, loss=loss),
     )
-    randomise(peer)
+    weighted(peer)
     torch.save({'meta': {}, 'state_dict': peer.state_dict()}, tmp_path / 'x.pth')
     vit = make_vit(out_type='tokens', seed=1)
     account = load_pretrained(vit, tmp_path / 'x.pth')
@@ -300,7 +298,7 @@ def test_mmpretrain__self_supervised_cae(tmp_path):
     peer = CAEPretrainViT(
         arch=MM_ARCH, img_size=32, patch_size=8, layer_scale_init_value=0.1, bias='qv_bias'
     )
-    randomise(peer)
+    weighted(peer)
     state = {f'backbone.{name}': t for name, t in peer.state_dict().items()}
     state |= {'neck.regressors.0.norm1_q_cross.weight': torch.ones(32)}
     state |= {f'teacher.{name}': t + 1 for name, t in peer.state_dict().items()}
@@ -329,7 +327,7 @@ def test_openmmlab__beit(tmp_path, framework, qkv_bias):
         peer = BEiTViT(
             arch=MM_ARCH, img_size=SIZE, patch_size=8, out_type='featmap', final_norm=False
         )
-    randomise(peer)
+    weighted(peer)
     state = {f'backbone.{name}': t for name, t in peer.state_dict().items()}
     torch.save({'state_dict': state | {'head.fc.weight': torch.ones(2, 2)}}, tmp_path / 'x.pth')
     options = dict(rel_pos='table', pos_embed=None, final_norm=False, layer_scale_init=1.0)
@@ -345,7 +343,7 @@ def test_mmsegmentation__mae(tmp_path):
 
     options = dict(embed_dims=32, num_layers=2, num_heads=4, init_values=0.1, out_indices=[1])
     peer = MAE(img_size=SIZE, patch_size=8, **options, norm_cfg=dict(type='LN', eps=1e-6))
-    randomise(peer)
+    weighted(peer)
     state = {f'backbone.{name}': t for name, t in peer.state_dict().items()}
     torch.save({'state_dict': state | {'decode_head.x': torch.ones(2)}}, tmp_path / 'x.pth')
     options = dict(rel_pos='table', final_norm=False, layer_scale_init=1.0)
@@ -361,7 +359,7 @@ def test_openmmlab__tables_on_another_window(tmp_path):
 
     options = dict(embed_dims=32, num_layers=2, num_heads=4, init_values=0.1, out_indices=[1])
     options |= dict(patch_size=8, norm_cfg=dict(type='LN', eps=1e-6))
-    small, large = (randomise(BEiT(img_size=(side, side), **options)) for side in (32, 48))
+    small, large = (weighted(BEiT(img_size=(side, side), **options)) for side in (32, 48))
     state = {f'backbone.{name}': t for name, t in small.state_dict().items()}
     torch.save({'state_dict': state}, tmp_path / 'x.pth')
     resized = {
@@ -407,7 +405,7 @@ def test_own__pretraining_run(tmp_path):
     for parameter in model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.2)
-    meta = {'mae_transfer': encoder_metadata(model.backbone)}
+    meta = {'mae_transfer': model.backbone.metadata()}
     torch.save({'meta': meta, 'state_dict': model.state_dict()}, tmp_path / 'epoch_1.pth')
     vit = make_vit(img_size=SIZE, seed=1)
     account = load_pretrained(vit, tmp_path)

@@ -6,7 +6,6 @@ None runs code, none changes the encoder, none leaves anything on the disk or in
 import gzip
 import io
 import json
-import os
 import pickle
 import struct
 import zipfile
@@ -18,28 +17,14 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.fit.account import LoadAccount
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
 from mae_transfer.layers.pos_embed import sincos_pos_embed
 from tests.references.checkpoint_files import ARCH, fair_encoder, make_vit, own_checkpoint
+from tests.support.hostile_pickles import RunsAShell, WritesAFile
 
 VICTIM = 'written_by_a_checkpoint'
-
-
-class WritesAFile:
-    """Pickles as a call that creates a file when it is loaded."""
-
-    def __reduce__(self):
-        return open, (VICTIM, 'w')
-
-
-class RunsAShell:
-    """Pickles as a call of a module that torch blocks altogether."""
-
-    def __reduce__(self):
-        return os.system, (f'touch {VICTIM}',)
 
 
 def tensors():
@@ -64,7 +49,7 @@ def changed(**by_name):
 
 
 def own(**metadata):
-    return saved(lambda: own_checkpoint(tensors(), encoder_metadata(make_vit()) | metadata))
+    return saved(lambda: own_checkpoint(tensors(), make_vit().metadata() | metadata))
 
 
 def cut(write):
@@ -132,7 +117,7 @@ def hugging_face(config):
 
 
 def object_array(path):
-    path.write_bytes(pickle.dumps({'model': {'a': np.array([WritesAFile()], dtype=object)}}))
+    path.write_bytes(pickle.dumps({'model': {'a': np.array([WritesAFile(VICTIM)], dtype=object)}}))
 
 
 HUGE = {'blocks.0.norm1.weight': {'dtype': 'F32', 'shape': [2**40], 'data_offsets': [0, 16]}}
@@ -235,12 +220,15 @@ SPOILT = {
     ),
     # code
     'code that writes a file': (
-        'x.pth', saved(lambda: {'model': tensors(), 'args': WritesAFile()}), {}, 'refused.*open'
+        'x.pth',
+        saved(lambda: {'model': tensors(), 'args': WritesAFile(VICTIM)}),
+        {},
+        'refused.*open',
     ),
     'code, old format': (
         'x.pth',
         saved(
-            lambda: {'model': tensors(), 'args': RunsAShell()},
+            lambda: {'model': tensors(), 'args': RunsAShell(VICTIM)},
             _use_new_zipfile_serialization=False,
         ),
         {},
@@ -248,14 +236,14 @@ SPOILT = {
     ),
     'code in a plain pickle': (
         'x.pkl',
-        lambda p: p.write_bytes(pickle.dumps({'model': RunsAShell()})),
+        lambda p: p.write_bytes(pickle.dumps({'model': RunsAShell(VICTIM)})),
         {},
         'refused.*system',
     ),
     'code in an array of objects': ('x.pkl', object_array, {}, 'refused.*open'),
     'code under the name of safetensors': (
         'x.safetensors',
-        lambda p: p.write_bytes(pickle.dumps(RunsAShell())),
+        lambda p: p.write_bytes(pickle.dumps(RunsAShell(VICTIM))),
         {},
         'not a whole safetensors',
     ),
@@ -326,7 +314,7 @@ SPOILT = {
         saved(
             lambda: own_checkpoint(
                 tensors() | {'pos_embed': sincos_pos_embed(32, (4, 4), 'xy')},
-                encoder_metadata(make_vit()) | dict(pos_order='yx'),
+                make_vit().metadata() | dict(pos_order='yx'),
             )
         ),
         {},
@@ -394,7 +382,7 @@ def assert_whole(account: LoadAccount) -> None:
 def test_trusted_file__is_read_and_runs_its_code(tmp_path, monkeypatch):
     """What the flag is for, and what it costs."""
     monkeypatch.chdir(tmp_path)
-    saved(lambda: {'model': tensors(), 'args': RunsAShell()})(tmp_path / 'x.pth')
+    saved(lambda: {'model': tensors(), 'args': RunsAShell(VICTIM)})(tmp_path / 'x.pth')
     saved(make_vit)(tmp_path / 'module.pth')
     vit = make_vit(seed=1)
     load_pretrained(vit, tmp_path / 'x.pth', trust=True)

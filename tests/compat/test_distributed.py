@@ -1,11 +1,5 @@
 """The process group: what launchers leave in the environment, and two real processes over gloo."""
 
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -17,8 +11,7 @@ from mae_transfer.compat.distributed import (
     torchrun_environment,
     use_cpu_model_wrapper,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.ranks import free_port, run_ranks, torchrun_variables
 
 SLURM = {
     'SLURM_PROCID': '5',
@@ -180,39 +173,28 @@ def test_use_cpu_model_wrapper__leaves_gpu_runs_alone(monkeypatch):
     assert cfg == {}
 
 
-TWO_RANKS = """
-import sys, torch
-import torch.distributed as dist
-from mae_transfer.compat.distributed import init_process_group
-init_process_group(sys.argv[1], timeout_s=120)
-init_process_group(sys.argv[1], timeout_s=120)  # the second call is a no-op
-number = torch.tensor(dist.get_rank() + 1)
-dist.all_reduce(number)
-print(dist.get_backend(), dist.get_rank(), number.item())
-dist.destroy_process_group()
-"""
+def add_up_ranks(launcher: str) -> None:
+    init_process_group(launcher, timeout_s=120)
+    init_process_group(launcher, timeout_s=120)  # the second call is a no-op
+    number = torch.tensor(dist.get_rank() + 1)
+    dist.all_reduce(number)
+    print(dist.get_backend(), dist.get_rank(), number.item())
+    dist.destroy_process_group()
+
+
+def slurm_variables() -> list[dict[str, str]]:
+    shared = SLURM | {
+        'SLURM_NODELIST': 'localhost',
+        'SLURM_NTASKS': '2',
+        'MASTER_PORT': free_port(),
+    }
+    return [shared | {'SLURM_PROCID': rank, 'SLURM_LOCALID': rank} for rank in ('0', '1')]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
-def test_init_process_group__two_processes_without_cuda(launcher):
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port = str(listener.getsockname()[1])
-    processes = []
-    for rank in ('0', '1'):
-        environ = os.environ | {'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'}
-        environ |= {'MASTER_PORT': port}
-        if launcher == 'pytorch':
-            environ |= {'RANK': rank, 'LOCAL_RANK': rank, 'WORLD_SIZE': '2'}
-            environ |= {'MASTER_ADDR': '127.0.0.1'}
-        else:
-            environ |= SLURM | {'SLURM_PROCID': rank, 'SLURM_LOCALID': rank, 'SLURM_NTASKS': '2'}
-            environ |= {'SLURM_NODELIST': 'localhost'}
-        command = [sys.executable, '-c', TWO_RANKS, launcher]
-        processes.append(
-            subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
-        )
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert outputs == ['gloo 0 3\n', 'gloo 1 3\n']
+@pytest.mark.parametrize(
+    ('launcher', 'variables'), [('pytorch', torchrun_variables), ('slurm', slurm_variables)]
+)
+def test_init_process_group__two_processes_without_cuda(launcher, variables, tmp_path):
+    printed = run_ranks(add_up_ranks, launcher, folder=tmp_path, environments=variables())
+    assert printed == ['gloo 0 3\n', 'gloo 1 3\n']

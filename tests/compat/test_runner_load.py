@@ -12,18 +12,9 @@ from safetensors.torch import save_file
 
 from mae_transfer.compat import runner_load
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
+from tests.support.hostile_pickles import WritesAFile
 
 TENSORS = {'backbone.norm.weight': torch.arange(3.0)}
-
-
-class WritesAFile:
-    """Pickles as a call that would create a file when it is loaded."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return open, (self.path, 'w')
 
 
 class AsksForAnything:

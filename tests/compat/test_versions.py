@@ -84,18 +84,12 @@ def test_check_versions__one_message_for_all_problems(installed, monkeypatch):
     assert len(commands) == 1
 
 
-def test_mending_command__in_a_checkout_uses_the_tested_pins():
+def test_mending_command__uses_the_tested_pins():
     command = versions.mending_command([Package('timm', '<2', None, False)], {})
     assert command == (
         f'{sys.executable} -m pip install -c {ROOT}/requirements/constraints.txt '
         f'-r {ROOT}/requirements/runtime.txt'
     )
-
-
-def test_mending_command__installed_names_what_is_wrong(monkeypatch):
-    monkeypatch.setattr(versions, 'find_checkout', lambda: None)
-    command = versions.mending_command([Package('timm', '<2,>=1.0', '0.9', False)], {})
-    assert command == f"{sys.executable} -m pip install 'timm<2,>=1.0'"
 
 
 def test_mending_command__lays_shadowed_files_anew():
@@ -113,19 +107,9 @@ def test_is_python_supported__table(version, ok):
     assert versions.is_python_supported(version) is ok
 
 
-def test_read_requirements__of_an_installed_package_come_from_its_metadata(monkeypatch):
-    monkeypatch.setattr(versions, 'find_checkout', lambda: None)
-    monkeypatch.setattr(versions.importlib.metadata, 'requires', lambda name: [f'{name}-needs>=1'])
-    assert versions.read_requirements() == ['mae_transfer-needs>=1']
-
-
-def test_read_requirements__of_a_bare_copy_is_an_error(monkeypatch):
-    def missing(name):
-        raise versions.importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(versions, 'find_checkout', lambda: None)
-    monkeypatch.setattr(versions.importlib.metadata, 'requires', missing)
-    with pytest.raises(ImportError, match='neither a checkout nor installed'):
+def test_read_requirements__of_an_incomplete_copy_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(versions, 'REQUIREMENTS', tmp_path)
+    with pytest.raises(ImportError, match=r'is incomplete: there is no .*runtime\.txt'):
         versions.read_requirements()
 
 
@@ -146,7 +130,7 @@ def test_constraints__pin_every_requirement_inside_its_range(python):
             (specifier,) = pin.specifier
             assert specifier.operator == '=='
             pins[name] = specifier.version
-    for file in ('runtime.txt', 'tests.txt'):
+    for file in ('runtime.txt', 'tests.txt', 'lint.txt'):
         for line in versions.read_requirements_file(ROOT / 'requirements' / file):
             requirement = Requirement(line)
             assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), line

@@ -31,9 +31,6 @@ DATA = {
     'coco': 'coco',
     'ade20k': 'ade',
     'scenes': 'demo-scenes',
-    'food101': 'food-101',
-    'clipart': 'clipart',
-    'sketch': 'sketch',
     'cifar10': 'cifar10',
     'cifarmini': 'cifar-mini',
 }
@@ -143,6 +140,6 @@ def check_name(stem: str, cfg: Config) -> None:
     by_epoch = 'max_epochs' in cfg.train_cfg  # a warm-up may count iterations all the same
     ends = [s.end for s in cfg.param_scheduler if s.get('by_epoch', True) == by_epoch]
     assert max(ends) == total
-    if match['unit'] == 'e' and cfg.train_cfg.type == 'IterBasedTrainLoop':
+    if match['unit'] == 'e' and not by_epoch:
         total = round(total * cfg.auto_scale_lr.base_batch_size / NUM_IMAGES[name])
     assert total == length

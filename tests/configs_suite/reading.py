@@ -1,8 +1,11 @@
-"""Find the configs and read values out of them."""
+"""Find the configs, load each file once, and read values out of them."""
 
+import argparse
+import copy
+import functools
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 EVERY = sorted(
@@ -13,6 +16,23 @@ EVERY = sorted(
 TOKENIZERS = [path for path in EVERY if Path(path).name.startswith('dvae_')]
 ALL = [path for path in EVERY if path not in TOKENIZERS]  # all with a vision transformer
 FULL = [path for path in ALL if not path.startswith('demo/')]  # recipes of publications
+
+
+@functools.cache
+def _read(path: str) -> Config:
+    return Config.fromfile(CONFIGS / path)
+
+
+def load(path: str) -> Config:
+    """A copy of a config, to read or to change; its file is read once in a test session."""
+    return copy.deepcopy(_read(path))
+
+
+def cfg_options(*options: str) -> dict[str, object]:
+    """What `--cfg-options` makes of words like 'model.neck.num_layers=2'."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
 def lookup(cfg: Config, key: str) -> object:
@@ -26,6 +46,14 @@ def lookup(cfg: Config, key: str) -> object:
         else:
             node = node[name]
     return node
+
+
+def states(cfg: Config, key: str) -> bool:
+    """Whether a config states a dotted key, with a value that is not None."""
+    try:
+        return lookup(cfg, key) is not None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # another model
+        return False
 
 
 def plain(value: object) -> object:

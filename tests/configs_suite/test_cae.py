@@ -6,15 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS
 
 from mae_transfer.backbones.arch import resolve_arch
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
-from tests.configs_suite.reading import ALL, CONFIGS, FULL
+from tests.configs_suite.reading import ALL, CONFIGS, FULL, load, states
 from tests.configs_suite.tables.cae import ARCHS, LARGE_INTENDED, WARM_UP, path
-from tests.configs_suite.test_pretrain import differences, read, reads
-from tests.configs_suite.tiny_models import framework, narrow, shrink
+from tests.configs_suite.test_pretrain import differences, read
+from tests.configs_suite.tiny_models import build_model, narrow, tiny_model
 
 BASE = path('base', 300)
 TARGET = 'model.target_generator'
@@ -87,15 +86,6 @@ def test_variants__differ_in_what_they_are_named_for(one, other, keys):
 # ---- rows that an option reaches
 
 
-def small(config: str, **options: object) -> torch.nn.Module:
-    """A narrow model of a config with options."""
-    cfg = shrink(Config.fromfile(CONFIGS / config))
-    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
-    framework(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return MODELS.build(cfg.model)
-
-
 def losses(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     images = torch.randn(2, 3, 32, 32)
     return model.loss([images, torch.rand(2, 3, 16, 16) * 0.8 + 0.1])
@@ -104,13 +94,13 @@ def losses(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize('depth', [1, 2, 5])
 def test_depth__by_option(depth):
     options = dict(model__neck__regressor_layers=depth, model__neck__decoder_layers=depth)
-    model = small(BASE, **options)
+    model = tiny_model(BASE, **options)
     assert len(model.neck.regressor.blocks) == len(model.neck.decoder.blocks) == depth
     assert all(loss.isfinite() for loss in losses(model).values())
 
 
 def test_no_decoder__by_option():
-    model = small(BASE, model__neck__decoder_layers=0)
+    model = tiny_model(BASE, model__neck__decoder_layers=0)
     assert len(model.neck.decoder.blocks) == 0
     assert all(loss.isfinite() for loss in losses(model).values())
 
@@ -118,8 +108,8 @@ def test_no_decoder__by_option():
 @pytest.mark.parametrize('weight', [0, 1, 1.5])
 def test_weight_of_the_alignment__by_option(weight):
     states = torch.random.get_rng_state()
-    default = small(BASE)
-    other = small(BASE, model__head__align_weight=weight)
+    default = tiny_model(BASE)
+    other = tiny_model(BASE, model__head__align_weight=weight)
     other.load_state_dict(default.state_dict())
     found = []
     for model in (default, other):
@@ -131,7 +121,7 @@ def test_weight_of_the_alignment__by_option(weight):
 @pytest.mark.parametrize(('ratio', 'hidden'), [(0.4, 79), (0.5, 98), (0.6, 118)])
 def test_mask_ratio__by_option(ratio, hidden):
     """Rounded so that the kept patches are cut down: 117, 98 and 78 of 196."""
-    model = small(BASE, model__mask_ratio=ratio)
+    model = tiny_model(BASE, model__mask_ratio=ratio)
     _, ids_mask, _ = model.masking(3, (14, 14))
     assert ids_mask.shape == (3, hidden)
 
@@ -140,9 +130,9 @@ def test_page__names_only_options_that_the_configs_have():
     page = (CONFIGS / 'pretrain/cae/README.md').read_text()
     options = set(re.findall(r'(?:model|optim_wrapper|train_dataloader)\.[\w.]+(?==)', page))
     assert options
-    known = [Config.fromfile(CONFIGS / config) for config in (BASE, path('large', 300))]
+    known = [load(config) for config in (BASE, path('large', 300))]
     for option in options - {'optim_wrapper.dtype'}:
-        assert any(reads(cfg, option) for cfg in known), option
+        assert any(states(cfg, option) for cfg in known), option
 
 
 # ---- transfer
@@ -154,10 +144,8 @@ def checkpoints(tmp_path_factory) -> dict[str, tuple[Path, dict[str, torch.Tenso
     folder = tmp_path_factory.mktemp('cae')
     made = {}
     for arch in ('small', 'base', 'large'):
-        cfg = narrow(Config.fromfile(CONFIGS / path(arch, 300)))
-        framework(cfg)
-        with DefaultScope.overwrite_default_scope(cfg.default_scope):
-            model = MODELS.build(cfg.model)
+        cfg = narrow(load(path(arch, 300)))
+        model = build_model(cfg)
         for name, parameter in model.named_parameters():
             if 'pos_embed' not in name:
                 torch.nn.init.normal_(parameter, std=0.1)
@@ -181,7 +169,7 @@ def test_downstream__recipes_are_there():
 @pytest.mark.parametrize('config', DOWNSTREAM)
 def test_checkpoint__loads_into_the_encoder_of_each_transfer_recipe(config, checkpoints):
     """All of the encoder arrives; tables of relative position are new, and so zero."""
-    cfg = Config.fromfile(CONFIGS / config)
+    cfg = load(config)
     init_cfg = cfg.model.backbone.init_cfg
     arch = NAMES.search(config)['arch']
     file, encoder = checkpoints[arch]
@@ -207,8 +195,8 @@ def test_checkpoint__loads_into_the_encoder_of_each_transfer_recipe(config, chec
 @pytest.mark.parametrize('config', DOWNSTREAM)
 def test_encoder__of_each_transfer_recipe_is_that_of_the_pretraining(config):
     """Heads and the like, which no file shows and no shape tells."""
-    here = Config.fromfile(CONFIGS / config).model.backbone
-    there = Config.fromfile(CONFIGS / path(NAMES.search(config)['arch'], 300)).model.backbone
+    here = load(config).model.backbone
+    there = load(path(NAMES.search(config)['arch'], 300)).model.backbone
     assert resolve_arch(here.arch) == resolve_arch(there.arch)
     for key in ('patch_size', 'pos_embed', 'qkv_bias'):
         assert here[key] == there[key], key

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mae_transfer.data.data_block import apply_data_block
-from tests.configs_suite.reading import CONFIGS, plain
+from tests.configs_suite.reading import load, plain
 from tests.configs_suite.tables.cifar import (
     FINETUNE,
     LINEAR,
@@ -19,14 +19,13 @@ from tests.configs_suite.tables.cifar import (
     PRETRAIN,
     SCRATCH,
 )
-from tests.configs_suite.tiny_models import framework
+from tests.configs_suite.tiny_models import prepare_run
 from tests.data.test_small_images import write_pickles
 
 
 def small(path: str, data: Path, work_dir: Path) -> Config:
-    """The recipe with one block and one epoch on ten pictures, two steps of eight and two."""
-    cfg = Config.fromfile(CONFIGS / path)
-    framework(cfg)
+    """The recipe with one block and one epoch on ten pictures: five steps of two."""
+    cfg = prepare_run(load(path), data, work_dir)
     cfg.merge_from_dict({'data.root': str(data)})
     apply_data_block(cfg, ['data.root'])
     cfg.model.backbone.arch = dict(embed_dims=32, num_layers=1, num_heads=2)
@@ -36,14 +35,8 @@ def small(path: str, data: Path, work_dir: Path) -> Config:
         cfg.model.head.in_channels = 32
     if 'frozen_stages' in cfg.model.backbone:
         cfg.model.backbone.frozen_stages = 1
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if loader in cfg:
-            cfg[loader].update(batch_size=8, num_workers=0, persistent_workers=False)
     cfg.train_cfg.max_epochs = 1
     cfg.default_hooks.checkpoint.interval = 1
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = f'{Path(path).stem}-{work_dir.name}'
     return cfg
 
 
@@ -95,7 +88,7 @@ def test_classifier__starts_from_the_pretraining(path, pretrained, pickles, tmp_
     [(FINETUNE, SCRATCH, [5e-4, 5e-4]), (MINI_FINETUNE, MINI_SCRATCH, [2e-3, 5e-4])],
 )
 def test_fine_tuning__differs_from_scratch_in_its_start_and_rate_alone(tuned, scratch, rates):
-    tuned, scratch = (plain(Config.fromfile(CONFIGS / path)._cfg_dict) for path in (tuned, scratch))
+    tuned, scratch = (plain(load(path)._cfg_dict) for path in (tuned, scratch))
     assert tuned['model']['backbone'].pop('init_cfg')['type'] == 'PretrainedViT'
     assert [cfg['optim_wrapper']['optimizer'].pop('lr') for cfg in (tuned, scratch)] == rates
     assert tuned == scratch

@@ -4,12 +4,10 @@ import re
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 
-from tests.configs_suite.reading import CONFIGS, plain
+from tests.configs_suite.reading import CONFIGS, load, plain, states
 from tests.configs_suite.tables.pretrain import ABLATIONS, ARCHS, path
-from tests.configs_suite.tiny_models import framework, shrink
+from tests.configs_suite.tiny_models import build_model, tiny_model
 
 LARGE = path('large-p16', 800)
 PIXEL = ABLATIONS['pixel']
@@ -50,7 +48,7 @@ VARIABLES = {
 
 def read(config: str) -> dict:
     """What a run reads: the config without the variables of its files."""
-    content = plain(Config.fromfile(CONFIGS / config)._cfg_dict)
+    content = plain(load(config)._cfg_dict)
     return {key: value for key, value in content.items() if key not in VARIABLES}
 
 
@@ -95,29 +93,19 @@ def test_ablation__changes_one_knob(variant):
 )
 def test_model__has_as_many_parameters_as_the_published_one(arch, encoder, decoder):
     """With the frozen positions; counted from MAE's code, ViT-S from CrossMAE's."""
-    cfg = Config.fromfile(CONFIGS / path(arch, 800))
-    framework(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
-        model = MODELS.build(cfg.model)
+    cfg = load(path(arch, 800))
+    with torch.device('meta'):
+        model = build_model(cfg)
     for part, count in ((model.backbone, encoder), (model.neck, decoder)):
         assert sum(parameter.numel() for parameter in part.parameters()) == count
 
 
-# ---- rows that an option reaches: the page and the heads of the configs tell these
-
-
-def small(config: str, **options: object) -> tuple[Config, torch.nn.Module]:
-    """A narrow model of a config with options."""
-    cfg = shrink(Config.fromfile(CONFIGS / config))
-    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
-    framework(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return cfg, MODELS.build(cfg.model)
+# ---- rows that an option reaches: the page and the heads of the configs list them
 
 
 @pytest.mark.parametrize('depth', [2, 4, 12])
 def test_decoder_depth__by_option(depth):
-    _, model = small(ABLATIONS['decoder-1x512'], model__neck__num_layers=depth)
+    model = tiny_model(ABLATIONS['decoder-1x512'], model__neck__num_layers=depth)
     assert len(model.neck.decoder_blocks) == depth
 
 
@@ -125,7 +113,7 @@ def test_decoder_depth__by_option(depth):
 def test_decoder_width__by_option(width):
     """With the 16 heads of the recipe."""
     options = dict(model__neck__embed_dims=width, model__neck__num_heads=16)
-    _, model = small(ABLATIONS['decoder-8x256'], **options)
+    model = tiny_model(ABLATIONS['decoder-8x256'], **options)
     loss = model.loss(torch.randn(2, 3, 32, 32))['loss']
     loss.backward()
     assert model.neck.mask_token.shape[-1] == width and loss.isfinite()
@@ -133,7 +121,7 @@ def test_decoder_width__by_option(width):
 
 @pytest.mark.parametrize('ratio', [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9])
 def test_mask_ratio__by_option(ratio):
-    _, model = small(PIXEL, model__mask_ratio=ratio)
+    model = tiny_model(PIXEL, model__mask_ratio=ratio)
     _, mask = model.predict_patches(torch.randn(2, 3, 224, 224))
     assert (mask.sum(1) == 196 - int(196 * (1 - ratio))).all()
 
@@ -146,16 +134,6 @@ def test_page__names_only_options_that_the_configs_have():
     )
     assert options
     files = (LARGE, ABLATIONS['pca'], ABLATIONS['dvae'])
-    known = [Config.fromfile(CONFIGS / config) for config in files]
+    known = [load(config) for config in files]
     for option in set(options):
-        assert any(reads(cfg, option) for cfg in known), option
-
-
-def reads(cfg: Config, key: str) -> bool:
-    """Whether a config states a dotted key."""
-    node = cfg
-    for name in key.split('.'):
-        node = node[int(name)] if name.isdigit() else node.get(name)
-        if node is None:
-            return False
-    return True
+        assert any(states(cfg, option) for cfg in known), option

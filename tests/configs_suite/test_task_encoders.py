@@ -9,26 +9,16 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from mae_transfer.backbones import PlainViT
 from mae_transfer.checkpoints import load_pretrained
-from mae_transfer.run.config import read_config
-from tests.configs_suite.reading import CONFIGS
+from tests.configs_suite.reading import cfg_options, load
 from tests.configs_suite.tables import RECIPES, detection, segmentation
-from tests.configs_suite.tiny_models import framework, narrow, shrink
+from tests.configs_suite.tiny_models import build_model, narrow, shrink
 from tests.references import checkpoint_files as files
 
 TABLE = 'relative_position_bias_table'
-
-
-def build(path: str) -> tuple[Config, torch.nn.Module]:
-    """The model of a recipe, 32 wide, of its depth."""
-    cfg = narrow(Config.fromfile(CONFIGS / path))
-    framework(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return cfg, MODELS.build(cfg.model)
 
 
 # ---- learning rate and weight decay
@@ -99,7 +89,8 @@ LABELS = {  # no layer decay; norms and positions are not decayed, as with MAE
     ],
 )
 def test_recipe__learning_rate_and_decay_of_each_kind_of_parameter(path, table, absent):
-    cfg, model = build(path)
+    cfg = narrow(load(path))
+    model = build_model(cfg)
     recipe = RECIPES[path]
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     of_name = {name: group for group in groups for name in group['param_names']}
@@ -159,7 +150,7 @@ def beit_file(cfg: Config) -> dict:
 )
 def test_initialisation__of_each_method_fits_its_config(path, make_file, tmp_path):
     """Every tensor of the encoder comes from the file, but for what may start fresh by design."""
-    cfg = shrink(Config.fromfile(CONFIGS / path))
+    cfg = shrink(load(path))
     cfg.model.backbone.patch_size = 16
     file = tmp_path / 'encoder.pth'
     torch.save(make_file(cfg), file)
@@ -178,7 +169,7 @@ def test_initialisation__of_each_method_fits_its_config(path, make_file, tmp_pat
 
 def test_initialisation__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
     """Blocks with windows and global ones, without the rows of the class token."""
-    cfg = shrink(Config.fromfile(CONFIGS / detection.FPN_BEIT))
+    cfg = shrink(load(detection.FPN_BEIT))
     file = tmp_path / 'beit.pth'
     content = beit_file(cfg)
     torch.save(content, file)
@@ -192,7 +183,7 @@ def test_initialisation__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
 
 @pytest.mark.parametrize('path', [detection.DETECT, detection.FPN, segmentation.REL_POS])
 def test_initialisation__random_weights_by_an_option(path):
-    """--cfg-options model.backbone.init_cfg=None, as tools/train.py reads it."""
-    cfg = read_config(str(CONFIGS / path), {'model.backbone.init_cfg': None})
+    cfg = load(path)
+    assert cfg.model.backbone.init_cfg.type == 'PretrainedViT'
+    cfg.merge_from_dict(cfg_options('model.backbone.init_cfg=None'))
     assert cfg.model.backbone.init_cfg is None
-    assert Config.fromfile(CONFIGS / path).model.backbone.init_cfg.type == 'PretrainedViT'

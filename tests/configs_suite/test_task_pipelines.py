@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from tests.configs_suite.reading import CONFIGS
+from tests.configs_suite.reading import load
 from tests.configs_suite.tables import detection
 from tests.configs_suite.tiny_data import make_coco
 from tests.configs_suite.tiny_models import framework
@@ -18,12 +17,12 @@ pytestmark = pytest.mark.slow
 def draw(tmp_path_factory):
     """Draw samples of a recipe's training data."""
     root = tmp_path_factory.mktemp('coco')
-    cfg = Config.fromfile(CONFIGS / detection.CAE)
+    cfg = load(detection.CAE)
     framework(cfg)
     make_coco(root)
 
     def draw_samples(path: str, number: int) -> list[dict]:
-        dataset = Config.fromfile(CONFIGS / path).train_dataloader.dataset
+        dataset = load(path).train_dataloader.dataset
         dataset.data_root = str(root)
         np.random.seed(0)
         with DefaultScope.overwrite_default_scope('mmdet'):

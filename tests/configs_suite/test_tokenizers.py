@@ -9,12 +9,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from PIL import Image
 
 from tests.configs_suite.curves import simulate
-from tests.configs_suite.reading import CONFIGS, TOKENIZERS, lookup, plain
-from tests.configs_suite.tiny_data import make_imagenet
-from tests.configs_suite.tiny_models import framework
+from tests.configs_suite.reading import CONFIGS, TOKENIZERS, load, lookup, plain
+from tests.configs_suite.tiny_models import prepare_run
 
 FULL = 'pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py'
 DEMO = 'demo/dvae_conv-demo-p4_1xb64-coslr-1000i_scenes-32x32.py'
@@ -44,10 +42,6 @@ FACTS = {
 ANNEALS = {'temperature': (1.0, 1 / 16, 150_000), 'kl_weight': (0.0, 6.6, 5000)}
 
 
-def read(path: str) -> Config:
-    return Config.fromfile(CONFIGS / path)
-
-
 def anneals(cfg: Config) -> dict[str, tuple]:
     hooks = [hook for hook in cfg.custom_hooks if hook.type == 'AnnealHook']
     return {hook.name: (hook.start, hook.end, hook.length) for hook in hooks}
@@ -59,7 +53,7 @@ def test_table__covers_every_tokenizer():
 
 @pytest.mark.parametrize('path', TOKENIZERS)
 def test_config__name_head_and_page(path):
-    cfg, stem = read(path), Path(path).stem
+    cfg, stem = load(path), Path(path).stem
     name = NAME.fullmatch(stem)
     assert cfg.model.type == 'DiscreteVAE' and 2**cfg.model.num_layers == int(name['patch'])
     assert cfg.train_dataloader.batch_size == int(name['images'])
@@ -86,48 +80,34 @@ def test_config__name_head_and_page(path):
 
 @pytest.mark.parametrize('key', FACTS)
 def test_recipe__states_the_published_value(key):
-    cfg = read(FULL)
+    cfg = load(FULL)
     assert plain(lookup(cfg, key)) == plain(FACTS[key])
 
 
 def test_recipe__anneals_as_published():
-    assert anneals(read(FULL)) == ANNEALS
+    assert anneals(load(FULL)) == ANNEALS
 
 
 def test_learning_rate__is_half_a_cosine_to_the_published_end():
-    rates = [rate for rate, _ in simulate(read(FULL), 1 / 1000)]
+    rates = [rate for rate, _ in simulate(load(FULL), 1 / 1000)]
     assert rates[0] == 1e-4
     assert rates[125] == pytest.approx((1e-4 + 1.25e-6) / 2)
     last = 1.25e-6 + (1e-4 - 1.25e-6) * 0.5 * (1 + math.cos(math.pi * 249 / 250))
     assert rates[-1] == pytest.approx(last)
 
 
-def make_scenes_folder(root: Path) -> None:
-    rng = torch.Generator().manual_seed(0)
-    for i in range(4):
-        pixels = torch.randint(256, (40, 52, 3), generator=rng, dtype=torch.uint8)
-        Image.fromarray(pixels.numpy()).save(root / f'{i}.png')
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('path', TOKENIZERS)
-def test_recipe__trains_draws_and_evaluates(path, tmp_path):
+def test_recipe__trains_draws_and_evaluates(path, data_of, tmp_path):
     """Two iterations of the whole recipe, narrow: loss, metrics, picture, checkpoint."""
-    cfg = read(path)
-    framework(cfg)
+    cfg = load(path)
     cfg.model.update(num_codes=16, embed_dims=8, hidden_dims=8)
     cfg.val_evaluator.num_codes = cfg.test_evaluator.num_codes = 16
     if cfg.optim_wrapper.type == 'AutocastOptimWrapper':
         cfg.optim_wrapper.dtype = 'bfloat16'
-    (tmp_path / 'data').mkdir()
-    (make_imagenet if path == FULL else make_scenes_folder)(tmp_path / 'data')
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[key].update(batch_size=2, num_workers=0, persistent_workers=False)
-        cfg[key].dataset.data_root = str(tmp_path / 'data')
+    root = data_of(cfg)
+    cfg = prepare_run(cfg, root, tmp_path / 'run')
     cfg.train_cfg.update(max_iters=2, val_interval=2)
-    cfg.default_hooks.logger.interval = 1
-    cfg.work_dir = str(tmp_path / 'run')
-    cfg.experiment_name = f'tokenizer-{Path(path).stem}'
 
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS
 from PIL import Image
 
 
@@ -75,14 +77,25 @@ def make_cifar(root: Path) -> None:
             picture(root / split / name / '0001.png', rng, (32, 32))
 
 
+def make_unlabelled(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        picture(root / f'{i}.png', rng)
+
+
 # What a recipe calls its data (its data_root) -> how to make two pictures of that kind in a folder.
 MAKERS: dict[str, Callable[[Path], None]] = {
     'data/imagenet': make_imagenet,
     'data/cifar10': make_cifar,
     'data/cifar-mini': make_cifar,
     'data/coco': make_coco,
-    'data/food-101': make_class_folders,
-    'data/clipart': make_class_folders,
-    'data/sketch': make_class_folders,
     'data/ade/ADEChallengeData2016': make_ade,
+    'data/demo-scenes/unlabelled': make_unlabelled,
 }
+
+
+def first_sample(cfg: Config, loader: str, root: Path) -> dict:
+    """The first sample of one of the config's data sets, read from a folder."""
+    dataset = cfg[loader].dataset
+    dataset.data_root = str(root)
+    return DATASETS.build(dataset)[0]

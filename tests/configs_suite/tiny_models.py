@@ -7,8 +7,11 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
 
 from mae_transfer.backbones.arch import resolve_arch
+from tests.configs_suite.reading import load
 
 WIDTH = 32
 SMALL_DALL_E = dict(type='DALL-E', n_hid=8, n_blk_per_group=1)
@@ -16,6 +19,8 @@ PIXEL_KEYS = (
     *('scale', 'second_scale', 'crop_size', 'stride', 'size'),
     *('img_size', 'pretrain_img_size', 'view_size', 'pad_size_divisor'),
 )
+# Never the encoder's width: pixels of a patch, a box head's layers, sizes of images.
+OTHER_SIZES = ('out_dims', 'fc_out_channels', *PIXEL_KEYS)
 
 
 def framework(cfg: Config) -> None:
@@ -24,11 +29,56 @@ def framework(cfg: Config) -> None:
     utils.register_all_modules(init_default_scope=False)
 
 
+def build_model(cfg: Config) -> nn.Module:
+    """Build a config's model in its framework."""
+    framework(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
+
+
+def tiny_model(path: str, **options: object) -> nn.Module:
+    """A small model of a recipe.
+
+    Args:
+        path: The recipe.
+        options: Values to set, a dotted key with ``__`` for each dot.
+    """
+    cfg = shrink(load(path))
+    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in options.items()})
+    return build_model(cfg)
+
+
+def prepare_run(cfg: Config, root: Path, work_dir: Path) -> Config:
+    """Let a small recipe read pictures from a folder, by twos in this process, and log each step.
+
+    Args:
+        cfg: The recipe, changed in place. Where it accumulates gradients, a step stays two passes.
+        root: The folder, in the layout that the recipe asks for.
+        work_dir: Where the run writes; its name and its parent's name the run.
+    """
+    framework(cfg)
+    accumulates = cfg.optim_wrapper.get('accumulative_counts', 1) > 1
+    if accumulates:
+        cfg.optim_wrapper.accumulative_counts = 2
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if key in cfg:
+            images = 1 if accumulates and key.startswith('train') else 2
+            cfg[key].update(batch_size=images, num_workers=0, persistent_workers=False)
+            cfg[key].dataset.data_root = str(root)
+    for key in ('val_evaluator', 'test_evaluator'):
+        if cfg.default_scope == 'mmdet' and key in cfg:
+            cfg[key].ann_file = str(root / 'annotations/instances_val2017.json')
+    cfg.default_hooks.logger.interval = 1
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = f'{work_dir.parent.name}-{work_dir.name}'
+    return cfg
+
+
 def replace_width(node: object, width: int) -> None:
     """Put ``WIDTH`` wherever a part of the model names the encoder's width, in place."""
     items = node.items() if isinstance(node, dict) else enumerate(node)
     for key, child in list(items):
-        if key == 'out_dims':  # of MAE's decoder: the pixels of a patch, by chance the same number
+        if key in OTHER_SIZES:  # by chance the same number
             continue
         if isinstance(child, int) and not isinstance(child, bool) and child == width:
             node[key] = WIDTH
@@ -99,13 +149,16 @@ def any_basis(patch_size: int) -> str:
 
 
 def narrow_detector(cfg: Config) -> None:
-    """Take few proposals; predict something, however unsure."""
+    """Make the box heads' layers narrow; take few proposals; predict something, however unsure."""
     model = cfg.model
+    heads = model.roi_head.bbox_head
+    for head in heads if isinstance(heads, list) else [heads]:
+        head.fc_out_channels = 64
     rcnn = model.train_cfg.rcnn
     for stage in rcnn if isinstance(rcnn, list) else [rcnn]:
         stage.sampler.num = 32
     model.train_cfg.rpn_proposal.max_per_img = model.test_cfg.rpn.max_per_img = 50
-    model.test_cfg.rcnn.score_thr = 0.0
+    model.test_cfg.rcnn.update(score_thr=0.0, max_per_img=10)
 
 
 def size_factor(cfg: Config) -> int:

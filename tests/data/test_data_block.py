@@ -7,7 +7,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mae_transfer.data.config_datasets import iter_datasets
-from mae_transfer.data.data_block import apply_data_block, common_suffix
+from mae_transfer.data.data_block import apply_data_block
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
@@ -137,16 +137,6 @@ def test_apply_data_block__label_map_beyond_the_class_file(tmp_path):
         apply_data_block(cfg)
     with pytest.raises(ValueError, match='need data.classes'):
         apply_data_block(read('tiny_upernet', ignore_labels=[0]))
-
-
-def test_common_suffix__mixed_folder(tmp_path):
-    assert common_suffix(str(tmp_path / 'nowhere')) is None
-    for name in ('a.jpg', 'b.jpg', 'notes.txt'):
-        (tmp_path / name).touch()
-    assert common_suffix(str(tmp_path)) == '.jpg'
-    (tmp_path / 'c.png').touch()
-    with pytest.raises(ValueError, match='mixes .jpg and .png'):
-        common_suffix(str(tmp_path))
 
 
 def test_apply_data_block__unlabelled_pictures_for_pretraining(tmp_path):

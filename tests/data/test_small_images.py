@@ -94,7 +94,10 @@ def test_small_images__miss_a_file_of_the_archive(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (pickle.dumps({'data': np.zeros((2, 3072)), 'labels': [0, 1]}), 'of float64.*no file of'),
+        (
+            pickle.dumps({'data': np.zeros((2, 3072)), 'labels': [0, 1]}),
+            'of float64.*not a file of',
+        ),
         (pickle.dumps({'data': np.zeros((2, 48), np.uint8), 'labels': [0, 1]}), r'\(2, 48\)'),
         (b'\x80\x02}q', 'test_batch is damaged'),
         (pickle.dumps(print, protocol=2), 'asks pickle to call __builtin__.print'),

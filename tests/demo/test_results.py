@@ -1,7 +1,6 @@
 import pytest
 
 from mae_transfer.demo.results import (
-    markdown_table,
     read_results,
     results_table,
     summary_rows,
@@ -42,12 +41,7 @@ def test_summary__mean_spread_and_difference_by_hand():
     ]
 
 
-def test_tables__hold_the_summary():
-    assert markdown_table(RECORDS).splitlines()[:3] == [
-        '| init | box AP | mask AP | mIoU |',
-        '| --- | --- | --- | --- |',
-        '| MAE | 32.0 ± 2.8 | 21.0 ± 1.4 | 50.0 |',
-    ]
+def test_table__holds_the_summary():
     table = results_table(RECORDS, 'scenes')
     assert table.title == 'scenes' and table.row_count == 3
     assert [column.header for column in table.columns] == ['init', 'box AP', 'mask AP', 'mIoU']

@@ -14,10 +14,10 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
 from mae_transfer.checkpoints.files.checkpoint_file import find_checkpoint
 from mae_transfer.hooks.atomic_checkpoint import POINTER, AtomicCheckpointHook
+from tests.support.runners import short_runner
 
 FORK = multiprocessing.get_context('fork')
 DEFAULT_RUNTIME = Path(__file__).resolve().parents[2] / 'configs/_base_/default_runtime.py'
@@ -40,18 +40,13 @@ class Counter(BaseModel):
 
 def make_runner(work_dir: Path, max_iters: int, model: BaseModel | None = None, **hook) -> Runner:
     hook = dict(type='AtomicCheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=1) | hook
-    return Runner(
-        model=model or Counter(),
-        work_dir=str(work_dir),
-        train_dataloader=DataLoader(
-            [{'inputs': torch.zeros(1)}] * 5000
-        ),  # without end: MMEngine pauses there
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
-        train_cfg=dict(by_epoch=False, max_iters=max_iters),
+    return short_runner(
+        work_dir,
+        model or Counter(),
+        torch.zeros(1),
+        max_iters,
         default_hooks=dict(checkpoint=hook, logger=None, timer=None),
         resume=True,
-        experiment_name=f'{work_dir.name}-{time.time_ns()}',
-        log_level='ERROR',
     )
 
 

@@ -1,39 +1,23 @@
 import pytest
 import torch
-from mmengine.model import BaseModel
 from mmengine.registry import MODELS
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
 from mae_transfer.backbones import TimmViT
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.hooks.encoder_metadata import EncoderMetadataHook
 from tests.references.checkpoint_files import make_vit
+from tests.support.runners import MeanModel, short_runner
 
 
-class MeanModel(BaseModel):
-    """A model with an encoder as ``backbone`` that learns to output zero."""
-
-    def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, inputs, mode='tensor'):
-        return {'loss': self.backbone(inputs)[0].square().mean()}
-
-
-def make_runner(tmp_path, model, **kwargs):
-    return Runner(
-        model=model,
-        work_dir=str(tmp_path),
-        train_dataloader=DataLoader([{'inputs': torch.randn(3, 16, 64)}] * 2),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
-        train_cfg=dict(by_epoch=False, max_iters=2),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2)),
+def make_runner(tmp_path, model):
+    checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=2)
+    return short_runner(
+        tmp_path,
+        model,
+        torch.randn(3, 16, 64),
+        max_iters=2,
+        default_hooks=dict(checkpoint=checkpoint),
         custom_hooks=[dict(type='EncoderMetadataHook')],
-        experiment_name=tmp_path.name,
-        **kwargs,
     )
 
 
@@ -41,7 +25,7 @@ def test_encoder_metadata_hook__a_real_run_can_be_transferred(tmp_path):
     vit = make_vit(img_size=(16, 64))  # 2x8 positions: only the metadata tells them from 4x4
     make_runner(tmp_path, MeanModel(vit)).train()
     saved = torch.load(tmp_path / 'iter_2.pth', weights_only=False)
-    assert saved['meta']['mae_transfer'] == encoder_metadata(vit)
+    assert saved['meta']['mae_transfer'] == vit.metadata()
     assert 'message_hub' in saved
 
     account = load_pretrained(make_vit(seed=1, img_size=(32, 64)), tmp_path)

@@ -5,41 +5,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.model import BaseModel
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.hooks.load_account import FILE_NAME
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
+from tests.support.runners import MeanModel, short_runner
 
 
-class MeanModel(BaseModel):
-    """A model with an encoder as ``backbone`` that learns to output zero."""
-
-    def __init__(self, backbone, classes=2):
-        super().__init__()
-        self.backbone = backbone
-        self.head = torch.nn.Linear(32, classes)
-
-    def forward(self, inputs, mode='tensor'):
-        return {'loss': self.head(self.backbone(inputs)[0].mean((2, 3))).square().mean()}
+def model_of(encoder, classes=2) -> MeanModel:
+    return MeanModel(encoder, torch.nn.Linear(32, classes))
 
 
-def make_runner(tmp_path, model, **kwargs):
-    hook = dict(type='LoadAccountHook', allow_partial=kwargs.pop('allow_partial', ()))
-    runner = Runner(
-        model=model,
-        work_dir=str(tmp_path),
-        train_dataloader=DataLoader([{'inputs': torch.randn(3, 32, 32)}] * 2),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
-        train_cfg=dict(by_epoch=False, max_iters=1),
-        default_hooks=dict(checkpoint=None, logger=None),
-        custom_hooks=[hook],
-        experiment_name=tmp_path.name,
-        **kwargs,
-    )
-    return runner
+def make_runner(tmp_path, model, allow_partial=(), **options):
+    hook = dict(type='LoadAccountHook', allow_partial=allow_partial)
+    sample = torch.randn(3, 32, 32)
+    return short_runner(tmp_path, model, sample, max_iters=1, custom_hooks=[hook], **options)
 
 
 def written(runner) -> dict:
@@ -57,7 +36,7 @@ def test_load_account__pretrained_encoder(tmp_path):
     torch.save(fair_full(dict(make_vit().state_dict())), path)
     init_cfg = dict(type='PretrainedViT', checkpoint=str(path))
     vit = make_vit(seed=1, img_size=64, out_type='featmap', init_cfg=init_cfg)
-    runner = make_runner(tmp_path, MeanModel(vit))
+    runner = make_runner(tmp_path, model_of(vit))
     runner.train()
     content = written(runner)
     assert content['model'] is None and content['encoders'].keys() == {'backbone'}
@@ -80,8 +59,8 @@ def test_load_account__pretrained_encoder(tmp_path):
 
 def test_load_account__detector_checkpoint(tmp_path):
     """load_from with another head goes on, with the account of both parts."""
-    path = save_model(tmp_path / 'x.pth', MeanModel(make_vit()))
-    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1), classes=5), load_from=path)
+    path = save_model(tmp_path / 'x.pth', model_of(make_vit()))
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1), classes=5), load_from=path)
     runner.train()
     account = written(runner)['model']
     assert account['misshapen'] == {
@@ -107,7 +86,7 @@ def test_load_account__detector_checkpoint(tmp_path):
     ],
 )
 def test_load_account__spoilt_detector_checkpoint(tmp_path, spoil, words):
-    source, model = MeanModel(make_vit()), MeanModel(make_vit(seed=1))
+    source, model = model_of(make_vit()), model_of(make_vit(seed=1))
     torch.save({'state_dict': spoil(source.state_dict()), 'meta': {}}, tmp_path / 'x.pth')
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.pth'))
@@ -119,7 +98,7 @@ def test_load_account__spoilt_detector_checkpoint(tmp_path, spoil, words):
 def test_load_account__encoder_file_as_load_from(tmp_path):
     """The mistake that MMEngine's runner only warns about."""
     torch.save(fair_full(dict(make_vit().state_dict())), tmp_path / 'x.pth')
-    model = MeanModel(make_vit(seed=1))
+    model = model_of(make_vit(seed=1))
     runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.pth'))
     with pytest.raises(ValueError, match='none of its tensors does.*--pretrained'):
         runner.train()
@@ -127,18 +106,18 @@ def test_load_account__encoder_file_as_load_from(tmp_path):
 
 def test_load_account__heads_of_the_metadata(tmp_path):
     """12 heads in a model of 6: shapes agree, the function does not."""
-    source = MeanModel(make_vit())
-    path = save_model(tmp_path / 'x.pth', source, encoder_metadata(source.backbone))
+    source = model_of(make_vit())
+    path = save_model(tmp_path / 'x.pth', source, source.backbone.metadata())
     arch = dict(embed_dims=32, num_layers=2, num_heads=8)
-    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1, arch=arch)), load_from=path)
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1, arch=arch)), load_from=path)
     with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in the encoder'):
         runner.train()
 
 
 def test_load_account__resume_has_to_be_whole(tmp_path):
-    source = MeanModel(make_vit(), classes=5)
+    source = model_of(make_vit(), classes=5)
     path = save_model(tmp_path / 'x.pth', source)
-    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1)), load_from=path, resume=True)
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
     with pytest.raises(ValueError, match='fit the model of the config: 2 of another shape'):
         runner.train()
 
@@ -147,12 +126,12 @@ def test_load_account__allow_partial(tmp_path):
     content = own_checkpoint(dict(make_vit(final_norm=False).state_dict()))
     torch.save(content, tmp_path / 'x.pth')
     options = dict(load_from=str(tmp_path / 'x.pth'), allow_partial=['backbone.norm.*'])
-    runner = make_runner(tmp_path, MeanModel(make_vit(seed=1)), **options)
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1)), **options)
     runner.train()
     assert written(runner)['model']['let_pass'] == ['backbone.norm.weight', 'backbone.norm.bias']
 
 
 def test_load_account__nothing_loaded_nothing_written(tmp_path):
-    runner = make_runner(tmp_path, MeanModel(make_vit()))
+    runner = make_runner(tmp_path, model_of(make_vit()))
     runner.train()
     assert not list(tmp_path.rglob(FILE_NAME))

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from mae_transfer.hooks import TokenizerReconstructionHook
-from mae_transfer.hooks.reconstruction import ReconstructionHook, reconstruction_grid
+from mae_transfer.hooks.reconstruction import (
+    TITLE_HEIGHT,
+    ReconstructionHook,
+    draw_columns,
+    reconstruction_columns,
+    to_pixels,
+)
 from mae_transfer.pretrain import HOGTarget, RandomMasking
 
 
@@ -35,23 +41,45 @@ class Preprocessor(torch.nn.Module):
         return {'inputs': (torch.stack(batch['inputs']).float() - self.mean) / self.std}
 
 
-def test_grid__four_columns_in_pixels():
+def test_columns__four_in_pixels():
     """One picture of value 250; one hidden patch. Hidden shows the mean 100, the prediction 150."""
     inputs = torch.full((1, 3, 16, 24), 3.0)
     mask = torch.zeros(1, 6, dtype=torch.bool)
     mask[0, 4] = True  # second row, second column
-    picture = reconstruction_grid(Painter(), inputs, mask)
-    assert picture.shape == (16 + 4, 4 * 26 + 2, 3) and picture.dtype == np.uint8
+    columns = reconstruction_columns(Painter(), inputs, mask)
     original, masked, prediction, completed = (
-        picture[2:18, 2 + 26 * i : 26 + 26 * i] for i in range(4)
+        to_pixels(column, Preprocessor())[0] for column in columns
     )
-    patch = (slice(8, 16), slice(8, 16))
+    patch = (slice(None), slice(8, 16), slice(8, 16))
     assert (original == 250).all() and (prediction == 150).all()
     assert (masked[patch] == 100).all() and (completed[patch] == 150).all()
     for column in (masked, completed):
-        rest = column.copy()
+        rest = column.clone()
         rest[patch] = 250
         assert (rest == 250).all()
+
+
+def test_drawing__enlarged_cells_under_their_titles():
+    """Two batches of two 16x24 pictures: ten times as large, with two pixels of white between."""
+    left = torch.arange(2.0).reshape(2, 1, 1, 1).expand(2, 3, 16, 24).clone()
+    left[0, :, 15, 23] = -2.0  # black
+    right = torch.full((2, 3, 16, 24), 2.0)
+    picture = draw_columns([left, right], ['one', 'two'], Preprocessor())
+    assert picture.dtype == np.uint8
+    assert picture.shape == (TITLE_HEIGHT + 2 + 2 * 162, 2 + 2 * 242, 3)
+    title, cells = picture[:TITLE_HEIGHT], picture[TITLE_HEIGHT:]
+    for half in (title[:, :243], title[:, 243:]):
+        ink = np.flatnonzero((half < 128).any((0, 2)))
+        assert 100 < ink.mean() < 140  # in the middle of its column
+    assert (cells[:2] == 255).all() and (cells[:, 242:244] == 255).all()
+    first = cells[2:162, 2:242]
+    assert (first[150:, 230:] == 0).all() and (first[:150] == 100).all()
+    assert (cells[164:324, 2:242] == 150).all() and (cells[2:162, 244:484] == 200).all()
+
+
+def test_drawing__large_pictures_keep_their_size():
+    picture = draw_columns([torch.zeros(2, 3, 160, 170)], ['one'], Preprocessor())
+    assert picture.shape == (TITLE_HEIGHT + 2 * 162 + 2, 174, 3)
 
 
 def fake_runner(work_dir, sent=None) -> SimpleNamespace:
@@ -80,7 +108,7 @@ def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
     files = sorted(p.name for p in (tmp_path / 'reconstructions').iterdir())
     assert files == ['iter_2.png', 'iter_4.png', 'iter_5.png']
     pictures = [cv2.imread(str(tmp_path / 'reconstructions' / name)) for name in files]
-    assert pictures[0].shape[0] == 2 + 2 * 18 and (pictures[0] == pictures[2]).all()
+    assert pictures[0].shape[0] == TITLE_HEIGHT + 2 + 2 * 162 and (pictures[0] == pictures[2]).all()
     assert runner.model.training
 
 
@@ -126,6 +154,7 @@ def test_tokenizer_hook__draws_pictures_beside_what_is_painted(tmp_path):
     hook.before_train(runner)
     hook.after_train_iter(runner, 0)
     picture = cv2.imread(str(tmp_path / 'reconstructions' / 'iter_1.png'))
-    assert picture.shape == (2 + 2 * 18, 2 + 2 * 26, 3)
-    assert (picture[2:18, 2:26] == 130).all() and (picture[2:18, 28:52] == 70).all()
+    assert picture.shape == (TITLE_HEIGHT + 2 + 2 * 162, 2 + 2 * 242, 3)
+    cells = picture[TITLE_HEIGHT:]
+    assert (cells[2:162, 2:242] == 130).all() and (cells[2:162, 244:484] == 70).all()
     assert runner.model.training

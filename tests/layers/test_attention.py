@@ -5,16 +5,9 @@ from timm.models.vision_transformer import Attention as TimmAttention
 from mae_transfer.layers.attention import REL_POS, Attention
 from mae_transfer.layers.block import Block
 from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos, resize_rel_pos_table
-from mae_transfer.layers.window import window_partition, window_unpartition
 from tests.references.attention import naive_relative_attention, naive_window_attention
 from tests.references.rel_pos_table import naive_table_attention
-
-
-def randomise(module: torch.nn.Module) -> torch.nn.Module:
-    """Give every parameter, zeros included, a value that matters."""
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return module
+from tests.support.weights import randomise
 
 
 def test_attention__equals_timm():
@@ -83,16 +76,6 @@ def test_block__windows_with_relative_position_equal_naive():
     expected = x + attended.reshape(2, 35, 16)
     expected = expected + block.mlp(block.norm2(expected))
     torch.testing.assert_close(block(x, (5, 7)), expected)
-
-
-def test_window__there_and_back():
-    x = torch.randn(2, 5, 7, 4)
-    windows, padded = window_partition(x, 3)
-    assert windows.shape == (2 * 2 * 3, 3, 3, 4) and padded == (6, 9)
-    torch.testing.assert_close(
-        windows[4], torch.nn.functional.pad(x[0, 3:5, 3:6], (0, 0, 0, 0, 0, 1))
-    )
-    torch.testing.assert_close(window_unpartition(windows, padded, (5, 7)), x)
 
 
 def test_gather_rel_pos__index_is_query_minus_key():

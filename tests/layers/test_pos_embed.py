@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_pos_embed
+from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_orders, sincos_pos_embed
 
 
 @pytest.mark.parametrize('order', ['xy', 'yx'])
@@ -59,3 +59,25 @@ def test_resize__every_square_grid_is_hit_exactly():
 def test_resize__rejects_a_grid_the_table_was_not_made_for():
     with pytest.raises(ValueError, match='holds 9 patches, but pos_embed has 12'):
         resize_pos_embed(torch.zeros(1, 13, 4), (2, 2))
+
+
+@pytest.mark.parametrize('order', ['xy', 'yx'])
+@pytest.mark.parametrize('prefix', [0, 1, 3])
+def test_sincos_orders__of_a_fixed_table(order, prefix):
+    table = sincos_pos_embed(32, (3, 7), order, prefix)
+    assert sincos_orders(table, (3, 7)) == (order,)
+    assert sincos_orders(table, (7, 3)) == ()
+    assert sincos_orders(table + 0.01, (3, 7)) == ()
+
+
+def test_sincos_orders__one_patch_fits_both_orders():
+    assert sincos_orders(sincos_pos_embed(32, (1, 1)), (1, 1)) == ('xy', 'yx')
+
+
+@pytest.mark.parametrize('order', ['xy', 'yx'])
+def test_sincos_orders__tables_of_half_precision(order):
+    assert sincos_orders(sincos_pos_embed(32, (14, 14), order).half(), (14, 14)) == (order,)
+
+
+def test_sincos_orders__width_that_no_fixed_table_has():
+    assert sincos_orders(torch.zeros(1, 5, 30), (2, 2)) == ()

@@ -1,11 +1,9 @@
-"""Blocks against BEiT's sampler written as a loop, and against its rules."""
-
-import math
+"""Blocks against CAE's sampler written as a loop, and against its rules."""
 
 import pytest
 import torch
 
-from mae_transfer.masking.block_mask import beit_block_mask, block_mask, propose_blocks
+from mae_transfer.masking.block_mask import block_mask, propose_blocks
 from tests.references.naive_block_mask import naive_block_mask
 
 
@@ -14,15 +12,12 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize(
-    ('sample', 'patience'), [(block_mask, math.inf), (beit_block_mask, 10)], ids=['cae', 'beit']
-)
-@pytest.mark.parametrize(
     'options', [{}, dict(min_block=4, max_block=20, min_aspect=0.5)], ids=['default', 'other']
 )
-def test_block_mask__equals_the_loop_of_beit(sample, patience, options):
+def test_block_mask__equals_the_loop_of_cae(options):
     """The same uniform numbers, image by image: the draws of image i are its column."""
     batch, grid, num_masked = 6, (9, 12), 60
-    masks = sample(batch, grid, num_masked, generator=seeded(), **options)
+    masks = block_mask(batch, grid, num_masked, generator=seeded(), **options)
     generator = seeded()
     draws = [torch.rand(4, batch, generator=generator) for _ in range(2000)]
     for image in range(batch):
@@ -31,7 +26,6 @@ def test_block_mask__equals_the_loop_of_beit(sample, patience, options):
             grid,
             num_masked,
             lambda stream=stream, image=image: next(stream)[:, image].tolist(),
-            patience,
             **options,
         )
         assert masks[image].int().tolist() == expected
@@ -43,12 +37,6 @@ def test_block_mask__hides_98_of_196_in_each_of_10000_images():
     assert masks.shape == (10000, 196) and masks.dtype == torch.bool
     assert (masks.sum(1) == 98).all()
     assert len({tuple(mask) for mask in masks[:500].int().tolist()}) == 500  # each image its own
-
-
-def test_beit_block_mask__hides_at_most_the_count_and_often_fewer():
-    counts = beit_block_mask(2000, (14, 14), 75, generator=seeded()).sum(1)
-    assert counts.max() <= 75 and counts.min() >= 1
-    assert 0 < (counts < 75).sum() < 2000
 
 
 @pytest.mark.parametrize('num_masked', [1, 98, 147, 195])

@@ -9,17 +9,12 @@ from torch import nn
 from mae_transfer.backbones import PlainViT
 from mae_transfer.necks import AttentiveProbe
 from tests.references.cross_attention import naive_cross_attention
+from tests.support.weights import randomise
 
 TINY = dict(embed_dims=8, num_layers=3, num_heads=2, mlp_ratio=2)
 
 
 TINY = dict(embed_dims=8, num_layers=3, num_heads=2, mlp_ratio=2)
-
-
-def randomise(module: nn.Module) -> nn.Module:
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.5)
-    return module
 
 
 # ---- attentive probe

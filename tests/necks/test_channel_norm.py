@@ -2,9 +2,8 @@ import pytest
 import torch
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmengine.registry import DefaultScope
+from timm.layers import LayerNorm2d
 from torch.testing import assert_close
-
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
 
 
 @pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmseg'])

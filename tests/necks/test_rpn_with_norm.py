@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from timm.layers import LayerNorm2d
 
 import mae_transfer  # noqa: F401  offers RoIAlign, which mmdet imports
-from mae_transfer.layers.layer_norm2d import LayerNorm2d
 
 
 @pytest.fixture(scope='module')

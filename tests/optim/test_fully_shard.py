@@ -1,28 +1,16 @@
 """Sharded training: two processes, the losses of a replicated run, resumed as if uninterrupted."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from torch import nn
 
 from mae_transfer.optim.fully_shard import FullyShardStrategy
+from tests.references import shard_and_train
+from tests.support.ranks import run_ranks
 
 
 @pytest.mark.slow
 def test_fully_shard__trains_saves_and_resumes_as_a_replicated_run(tmp_path):
-    run = subprocess.run(
-        [
-            *(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2'),
-            *('-m', 'tests.references.shard_and_train', str(tmp_path)),
-        ],
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    run_ranks(shard_and_train.main, tmp_path, folder=tmp_path)
 
 
 def test_fully_shard__leaves_a_single_process_alone(tmp_path):

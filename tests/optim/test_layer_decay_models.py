@@ -4,13 +4,11 @@ import pytest
 from mmengine.optim import build_optim_wrapper
 from torch.testing import assert_close
 
-from mae_transfer.optim.layer_decay import (
-    MAE_FINETUNE_NO_DECAY,
-    UPERNET_RELEASED_NO_DECAY,
-    VITDET_HUGE_NO_DECAY,
-    VITDET_NO_DECAY,
-)
 from tests.references.naive_layer_decay import (
+    MAE_FINETUNE,
+    UPERNET_RELEASED,
+    VITDET,
+    VITDET_HUGE,
     mae_finetune_skips,
     naive_scale,
     nothing_skips,
@@ -131,11 +129,11 @@ def test_learning_rate__worked_table(models, kind):
 @pytest.mark.parametrize(
     ('kind', 'rate', 'no_decay', 'skips'),
     [
-        ('classifier', 0.65, MAE_FINETUNE_NO_DECAY, mae_finetune_skips),
-        ('detector', 0.7, VITDET_NO_DECAY, vitdet_skips),
-        ('detector', 0.9, VITDET_HUGE_NO_DECAY, nothing_skips),
-        ('segmentor', 0.65, UPERNET_RELEASED_NO_DECAY, upernet_released_skips),
-        ('classifier', 1.0, MAE_FINETUNE_NO_DECAY, mae_finetune_skips),
+        ('classifier', 0.65, MAE_FINETUNE, mae_finetune_skips),
+        ('detector', 0.7, VITDET, vitdet_skips),
+        ('detector', 0.9, VITDET_HUGE, nothing_skips),
+        ('segmentor', 0.65, UPERNET_RELEASED, upernet_released_skips),
+        ('classifier', 1.0, MAE_FINETUNE, mae_finetune_skips),
     ],
 )
 def test_every_parameter__agrees_with_the_naive_reference(models, kind, rate, no_decay, skips):
@@ -155,7 +153,7 @@ def test_every_parameter__agrees_with_the_naive_reference(models, kind, rate, no
 
 def test_weight_decay__traps_of_the_detector(models):
     """As in Detectron2: biases, relative positions and channel layer norms are decayed."""
-    groups = build_groups(models['detector'], 0.7, no_decay=VITDET_NO_DECAY)
+    groups = build_groups(models['detector'], 0.7, no_decay=VITDET)
     decayed = {name for group in groups if group['weight_decay'] for name in group['param_names']}
     assert {
         'backbone.blocks.0.attn.qkv.bias',

@@ -44,7 +44,7 @@ def test_table__rows_and_totals():
     assert cells[-1][:7] == ['7', '0', '0.00025', '0.125', '0', '2', '16']
     trained = sum(param.numel() for param in model.parameters() if param.requires_grad)
     assert f'with {trained:,} parameters in 8 groups' in totals
-    assert 'not optimised: 1 tensors with 56 parameters' in totals
+    assert 'not optimized: 1 tensors with 56 parameters' in totals
 
 
 def test_table__columns_are_aligned():
@@ -54,7 +54,7 @@ def test_table__columns_are_aligned():
     assert all(line[start - 2 : start] == '  ' and line[start] != ' ' for line in lines)
 
 
-def test_table__any_optimiser():
+def test_table__any_optimizer():
     """Groups of another constructor: no layer, the scale from the lr."""
     model = nn.Linear(2, 3)
     groups = [dict(params=[model.weight], lr=0.05), dict(params=[model.bias], weight_decay=0.1)]
@@ -64,6 +64,6 @@ def test_table__any_optimiser():
     assert rows[1] == ['1', '-', '0.5', '1', '0.1', '1', '3', 'bias']
 
 
-def test_table__not_an_optimiser():
+def test_table__not_an_optimizer():
     with pytest.raises(TypeError, match='got dict'):
         format_param_groups({}, nn.Linear(1, 1))

@@ -11,6 +11,7 @@ from mae_transfer.masking.block_mask import block_mask
 from mae_transfer.masking.token_index import split_by_mask
 from mae_transfer.pretrain import ContextAutoencoder
 from mae_transfer.pretrain.masked_encoder import encode_visible
+from tests.support.weights import randomise
 
 P, SIDE, GRID = 8, 32, (4, 4)
 DEPTH, DIMS, HEADS = 2, 32, 2
@@ -83,13 +84,6 @@ def pixels(norm_pix: bool, **options) -> ContextAutoencoder:
     target = dict(type='PixelTarget', patch_size=P, norm_pix=norm_pix)
     options = dict(reconstruction='MaskedPatchLoss', out_dims=3 * P * P, **options)
     return build(target=target, **options)
-
-
-def randomise(model: nn.Module) -> nn.Module:
-    for name, parameter in model.named_parameters():
-        if 'pos_embed' not in name:
-            nn.init.normal_(parameter, std=0.3)
-    return model.eval()
 
 
 def two_views(batch: int = 3) -> list[torch.Tensor]:
@@ -181,7 +175,7 @@ def test_cae__losses_and_gradients_equal_mmpretrain(hidden):
     patches (ours 98, as CAE's), has no drop path (ours .1), and its alignment target is a copy of
     the encoder that lags one optimizer step behind (ours is the encoder itself, as CAE's).
     """
-    ours = randomise(build())
+    ours = randomise(build()).eval()
     peer = mmpretrain_cae(ours, hidden)
     views, mask = two_views(), some_mask(hidden=hidden)
     samples = [DataSample().set_mask(m.view(GRID)) for m in mask]
@@ -206,29 +200,29 @@ def test_cae__losses_and_gradients_equal_mmpretrain(hidden):
 
 
 def test_latent_target__is_the_encoder_on_the_hidden_patches_without_its_class_token():
-    model = randomise(build())
+    model = randomise(build()).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1, 7], [0, 15, 2]])
-    found = model.latent_target(images, ids_mask)
-    expected = encode_visible(model.backbone, images, ids_mask)[:, 1:]
+    found = model.latent_target(images, ids_mask, GRID)
+    expected = encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:]
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad
 
 
 def test_latent_target__sees_hidden_patches_alone():
-    model = randomise(build())
+    model = randomise(build()).eval()
     images, ids_mask = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[0, 5]])
-    before = model.latent_target(images, ids_mask)
+    before = model.latent_target(images, ids_mask, GRID)
     images[..., P : 2 * P, 2 * P :] += 1  # patches 6 and 7
-    torch.testing.assert_close(model.latent_target(images, ids_mask), before)
+    torch.testing.assert_close(model.latent_target(images, ids_mask, GRID), before)
     images[..., P : 2 * P, P : 2 * P] += 1  # patch 5
-    assert not torch.allclose(model.latent_target(images, ids_mask), before)
+    assert not torch.allclose(model.latent_target(images, ids_mask, GRID), before)
 
 
 def test_latent_target__passes_the_projection():
-    model = randomise(build(neck_dims=16))
+    model = randomise(build(neck_dims=16)).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1], [0, 2]])
-    expected = model.neck.projection(encode_visible(model.backbone, images, ids_mask)[:, 1:])
-    torch.testing.assert_close(model.latent_target(images, ids_mask), expected)
+    expected = model.neck.projection(encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:])
+    torch.testing.assert_close(model.latent_target(images, ids_mask, GRID), expected)
     assert expected.shape == (2, 2, 16)
 
 
@@ -237,21 +231,23 @@ def test_latent_target__follows_the_encoder_without_lag():
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     views, ids_mask = two_views(2), torch.tensor([[3, 1], [0, 2]])
     sum(model.loss(views).values()).backward()
-    before = model.latent_target(views[0], ids_mask)
+    before = model.latent_target(views[0], ids_mask, GRID)
     optimizer.step()
-    after = model.latent_target(views[0], ids_mask)
+    after = model.latent_target(views[0], ids_mask, GRID)
     assert not torch.allclose(before, after)
-    torch.testing.assert_close(after, encode_visible(model.backbone, views[0], ids_mask)[:, 1:])
+    torch.testing.assert_close(
+        after, encode_visible(model.backbone, views[0], ids_mask, GRID)[:, 1:]
+    )
 
 
 def test_latent_target__draws_drop_path_anew_in_training_only():
-    model = randomise(build(drop_path_rate=0.5))
+    model = randomise(build(drop_path_rate=0.5)).eval()
     images, ids_mask = torch.randn(8, 3, SIDE, SIDE), torch.arange(4).expand(8, 4)
     torch.testing.assert_close(
-        model.latent_target(images, ids_mask), model.latent_target(images, ids_mask)
+        model.latent_target(images, ids_mask, GRID), model.latent_target(images, ids_mask, GRID)
     )
     model.train()
-    first, second = (model.latent_target(images, ids_mask) for _ in range(2))
+    first, second = (model.latent_target(images, ids_mask, GRID) for _ in range(2))
     assert not torch.allclose(first, second)
 
 
@@ -261,7 +257,7 @@ def test_latent_target__draws_drop_path_anew_in_training_only():
 @pytest.mark.parametrize('neck_dims', [DIMS, 16], ids=['same-width', 'projected'])
 def test_gradient__none_reaches_the_encoder_through_the_alignment_target(neck_dims):
     """With the regressor's output cut off, the target is the only way; nothing arrives."""
-    model = randomise(build(neck_dims))
+    model = randomise(build(neck_dims)).eval()
     cut = model.neck.regressor.norm.register_forward_hook(lambda _, __, out: out.detach())
     loss = model.loss(two_views(), mask=some_mask())['loss_alignment']
     assert not loss.requires_grad
@@ -273,14 +269,14 @@ def test_gradient__none_reaches_the_encoder_through_the_alignment_target(neck_di
 
 def test_gradient__of_the_alignment_equals_that_to_a_constant():
     """The gradient with the encoder's own target is that with the same numbers from a file."""
-    model = randomise(build())
+    model = randomise(build()).eval()
     views, mask = two_views(), some_mask()
     model.loss(views, mask=mask)['loss_alignment'].backward()
     found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    constant = model.latent_target(views[0], ids_mask).clone()
-    latent, _ = model.predict_hidden(views[0], ids_keep, ids_mask)
+    constant = model.latent_target(views[0], ids_mask, GRID).clone()
+    latent, _ = model.predict_hidden(views[0], ids_keep, ids_mask, GRID)
     (2 * (latent - constant).square().mean()).backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
@@ -326,13 +322,13 @@ def test_gradient__recomputed_blocks_change_nothing():
 
 def test_cae__hides_98_of_196_in_blocks_by_default():
     model = build(img_size=(14 * P, 14 * P))
-    model.masking.blocks['min_block'] = 16
+    model.masking.min_block = 16
     ids_keep, ids_mask, _ = model.masking(50, (14, 14))
     assert ids_mask.shape == ids_keep.shape == (50, 98)
     with_default = ContextAutoencoder(
         backbone=model.backbone, neck=model.neck, head=model.head, target_generator=FakeTokens()
     )
-    assert with_default.masking.blocks == model.masking.blocks
+    assert vars(with_default.masking) == vars(model.masking)
     assert with_default.masking.mask_ratio == 0.5
 
 
@@ -341,7 +337,7 @@ def test_loss__targets_of_visible_patches_do_not_count():
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self.tokens
 
-    model = randomise(build(target=Constant()))
+    model = randomise(build(target=Constant())).eval()
     views, mask = two_views(), some_mask()
     model.target_generator.tokens = torch.randint(CODES, (3, 16))
     before = model.loss(views, mask=mask)['loss_reconstruction']
@@ -353,17 +349,17 @@ def test_loss__targets_of_visible_patches_do_not_count():
 
 
 def test_loss__prediction_depends_on_visible_pixels_alone():
-    model = randomise(build())
+    model = randomise(build()).eval()
     images, mask = torch.randn(2, 3, SIDE, SIDE), some_mask(2)
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    before = model.predict_hidden(images, ids_keep, ids_mask)
+    before = model.predict_hidden(images, ids_keep, ids_mask, GRID)
     changed = torch.where(hidden_pixels(mask), 7.0, images)
-    after = model.predict_hidden(changed, ids_keep, ids_mask)
+    after = model.predict_hidden(changed, ids_keep, ids_mask, GRID)
     torch.testing.assert_close(after, before)
 
 
 def test_loss__bf16_is_close_to_fp32():
-    model, views, mask = randomise(build(neck_dims=16)), two_views(), some_mask()
+    model, views, mask = randomise(build(neck_dims=16)).eval(), two_views(), some_mask()
     exact = model.loss(views, mask=mask)
     with torch.autocast('cpu', torch.bfloat16):
         rounded = model.loss(views, mask=mask)
@@ -375,12 +371,12 @@ def test_loss__bf16_is_close_to_fp32():
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_pixels__as_target_with_one_view(norm_pix):
     """The loss is the mean squared error over hidden patches; H != W."""
-    model = randomise(pixels(norm_pix, img_size=(16, 32)))
+    model = randomise(pixels(norm_pix, img_size=(16, 32))).eval()
     images = torch.randn(2, 3, 16, 32)
     mask = block_mask(2, (2, 4), 3, min_block=1)
     loss = model.loss(images, mask=mask)['loss_reconstruction']
     ids_keep, ids_mask, _ = split_by_mask(mask)
-    _, pred = model.predict_hidden(images, ids_keep, ids_mask)
+    _, pred = model.predict_hidden(images, ids_keep, ids_mask, (2, 4))
     total = 0.0
     for image in range(2):
         for place, patch in enumerate(ids_mask[image].tolist()):
@@ -394,7 +390,7 @@ def test_pixels__as_target_with_one_view(norm_pix):
 
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_reconstruct__keeps_visible_patches_and_paints_hidden_ones(norm_pix):
-    model = randomise(pixels(norm_pix))
+    model = randomise(pixels(norm_pix)).eval()
     images, mask = torch.randn(2, 3, SIDE, SIDE), some_mask(2)
     masked, painted, used = model.reconstruct(images, mask)
     assert used.dtype == torch.bool and (used == mask).all()
@@ -407,7 +403,7 @@ def test_reconstruct__keeps_visible_patches_and_paints_hidden_ones(norm_pix):
 
 
 def test_extract_feat__is_the_whole_first_view():
-    model, views = randomise(build()), two_views()
+    model, views = randomise(build()).eval(), two_views()
     torch.testing.assert_close(model(views)[0], model.backbone(views[0])[0])
     torch.testing.assert_close(model(views[0])[0], model.backbone(views[0])[0])
 

@@ -17,14 +17,9 @@ from tests.references.naive_cae import (
     naive_regressor_block,
     naive_token_loss,
 )
+from tests.support.weights import randomise
 
 D, HEADS, V, M = 8, 2, 3, 4
-
-
-def randomise(module: nn.Module) -> nn.Module:
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.5)
-    return module
 
 
 def tokens() -> tuple[torch.Tensor, ...]:

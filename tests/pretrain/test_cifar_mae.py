@@ -9,7 +9,8 @@ from mmpretrain.registry import MODELS
 from torch.testing import assert_close
 
 from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
-from mae_transfer.checkpoints.layouts.key_maps import decoder_tensors, layout_named
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import decoder_tensors
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.layers.patchify import patchify
 from mae_transfer.masking.random_mask import random_mask

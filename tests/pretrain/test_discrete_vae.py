@@ -1,6 +1,7 @@
 """The discrete VAE: relaxation, divergence, likelihoods, shapes, gradients, a short training."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -215,6 +216,7 @@ def test_model__rejects_pictures_that_codes_do_not_tile():
 # ---- a training
 
 
+@cache
 def scenes(split: str, count: int) -> torch.Tensor:
     """Embedded scenes at half size, in DALL-E's range, (count, 3, 32, 32)."""
     config = SceneConfig()
@@ -242,7 +244,7 @@ def test_training__reconstructs_new_scenes_and_uses_its_codes(straight_through):
     seen = scenes('pretrain', 256)
     for step in range(200):
         model.temperature, model.kl_weight = temperature.value(step), kl_weight.value(step)
-        losses = model.loss(seen[torch.randint(256, (32,))])
+        losses = model.loss(seen[torch.randint(256, (16,))])
         optimizer.zero_grad()
         (losses['loss_reconstruction'] + losses['loss_kl']).backward()
         optimizer.step()

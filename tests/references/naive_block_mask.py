@@ -1,4 +1,4 @@
-"""BEiT's block sampler image by image, proposal by proposal, patch by patch."""
+"""CAE's block sampler image by image, proposal by proposal, patch by patch."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,6 @@ def naive_block_mask(
     grid: tuple[int, int],
     num_masked: int,
     uniform: Callable[[], list[float]],
-    patience: float,
     min_block: int = 16,
     max_block: int | None = None,
     min_aspect: float = 0.3,
@@ -19,7 +18,6 @@ def naive_block_mask(
         grid: Rows and columns.
         num_masked: Patches to hide.
         uniform: Gives the four uniform numbers of the next proposal.
-        patience: Proposals in a row without success that end the search.
         min_block: Smallest area.
         max_block: Largest area.
         min_aspect: Smallest ratio of height to width.
@@ -29,15 +27,14 @@ def naive_block_mask(
     """
     rows, columns = grid
     mask = [[0] * columns for _ in range(rows)]
-    count, failures, blocks = 0, 0, []
-    while count < num_masked and failures < patience:
+    count, blocks = 0, []
+    while count < num_masked:
         budget = min(num_masked - count, max_block or num_masked)
         u = uniform()
         area = min_block + (budget - min_block) * u[0]
         low, high = math.log(1 / min_aspect), math.log(min_aspect)
         aspect = math.exp(low + (high - low) * (1 - u[1]))
         height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        failures += 1
         if height >= rows or width >= columns:
             continue
         top = int(u[2] * (rows - height + 1))
@@ -48,6 +45,5 @@ def naive_block_mask(
             for r, c in new:
                 mask[r][c] = 1
             count += len(new)
-            failures = 0
             blocks.append(dict(area=area, aspect=aspect, height=height, width=width, new=len(new)))
     return [value for row in mask for value in row], blocks

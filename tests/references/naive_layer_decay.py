@@ -6,6 +6,13 @@ whose encoder is called ``backbone`` and has the parameter names of MAE's code.
 
 import re
 
+# The recipes' values of ``no_decay``
+MAE_PRETRAIN = ('1d', 'bias')
+MAE_FINETUNE = ('1d', 'pos_embed', 'cls_token')
+VITDET = ('norm', 'pos_embed')  # base and large
+VITDET_HUGE = ()
+UPERNET_RELEASED = ('1d', 'bias')
+
 
 def naive_scale(name: str, num_blocks: int, rate: float) -> float:
     """Multiply by ``rate`` once per layer between the parameter and the end of the network."""

@@ -6,7 +6,7 @@ import pytest
 
 from mae_transfer.run import test as run_test
 from mae_transfer.run import train as run_train
-from tests.tools.conftest import load_tool
+from tests.support.tools import load_tool
 
 # What belongs to the command line alone: how errors look, and another thing to do than to train.
 OWN = {'debug', 'local_rank', 'print_param_groups'}

@@ -5,7 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
-from tests.tools.conftest import CONFIGS
+from tests.support.tools import CONFIGS
 
 DETECTION = CONFIGS / 'tiny_mask_rcnn.py'
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tests.tools.conftest import CONFIGS, TOOLS, finish, start
+from tests.support.tools import CONFIGS, TOOLS, finish, start
 
 
 @pytest.mark.slow

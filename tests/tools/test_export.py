@@ -3,14 +3,13 @@ import json
 import pytest
 import torch
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 from tests.tools.test_cli_errors import sentence_of
 
 
 def save_own(folder, **kwargs):
     vit = make_vit(**kwargs)
-    torch.save(own_checkpoint(vit.state_dict(), encoder_metadata(vit)), folder / 'own.pth')
+    torch.save(own_checkpoint(vit.state_dict(), vit.metadata()), folder / 'own.pth')
     return folder / 'own.pth'
 
 

@@ -3,7 +3,6 @@ import json
 import pytest
 import torch
 
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 from tests.tools.test_cli_errors import sentence_of
 
@@ -18,7 +17,7 @@ TINY = dict(embed_dims=32, num_layers=2, num_heads=4)
 def folder(tmp_path):
     """A checkpoint, and configs of which one fits as it is and one with another patch."""
     vit = make_vit()
-    torch.save(own_checkpoint(vit.state_dict(), encoder_metadata(vit)), tmp_path / 'own.pth')
+    torch.save(own_checkpoint(vit.state_dict(), vit.metadata()), tmp_path / 'own.pth')
     configs = tmp_path / 'configs'
     for name, arch, patch in (
         ('det/fits.py', TINY, 8),
@@ -70,7 +69,7 @@ def test_inspect_checkpoint__json(run_main, folder):
 def test_inspect_checkpoint__finds_the_recipes_of_a_size(run_main, tmp_path):
     """The demo's encoder fits the demo's configs and no other."""
     vit = make_vit(arch=dict(embed_dims=128, num_layers=6, num_heads=4), img_size=64)
-    torch.save(own_checkpoint(vit.state_dict(), encoder_metadata(vit)), tmp_path / 'x.pth')
+    torch.save(own_checkpoint(vit.state_dict(), vit.metadata()), tmp_path / 'x.pth')
     code, out, err = run_main('inspect_checkpoint', 'x.pth', '--json')
     assert code == 0, err
     names = json.loads(out)['configs']['as it is']

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from tests.tools.conftest import CONFIGS
+from tests.support.tools import CONFIGS
 
 
 def make_checkpoint(path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mae_transfer.run.state import restored_state
-from tests.tools.conftest import CONFIGS
+from tests.support.tools import CONFIGS
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),
-    dict(type='LoadAnnotations'),  # behind Resize: masks are compared at their own size
+    dict(type='LoadAnnotations'),  # after Resize: masks are compared at their own size
     map_labels,
     dict(type='PackSegInputs'),
 ]

@@ -5,7 +5,7 @@ Own pictures, in any folders: --cfg-options data.root=FOLDER data.train_img=SUBF
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomFlip', prob=0.5),  # of both views alike
+    dict(type='RandomFlip', prob=0.5),  # the same for both views
     dict(
         type='TwoSizeCrop',
         scale=224,

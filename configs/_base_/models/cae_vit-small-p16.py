@@ -3,7 +3,7 @@
 _base_ = './cae_vit-base-p16.py'
 
 model = dict(
-    # DeiT's and MAE's ViT-S has 6 heads; a file does not tell, and no error would.
+    # DeiT's and MAE's ViT-S has 6 heads; no file says so and no error would.
     backbone=dict(arch=dict(_delete_=True, embed_dims=384, num_layers=12, num_heads=12)),
     neck=dict(encoder_dims=384),
 )

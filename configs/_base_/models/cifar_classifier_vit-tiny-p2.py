@@ -1,4 +1,4 @@
-"""IcarusWizard/MAE's classifier: class token of its ViT-T/2 behind the final norm, linear layer."""
+"""IcarusWizard/MAE's classifier: class token of its ViT-T/2 after the final norm, linear layer."""
 
 model = dict(
     type='ImageClassifier',

@@ -6,7 +6,7 @@ CAE's paper lets the query see the patches only: --cfg-options model.neck.0.skip
 _base_ = './classifier-linear_vit-base-p16.py'
 
 model = dict(
-    backbone=dict(out_type='tokens'),  # behind the encoder's norm, the class token among them
+    backbone=dict(out_type='tokens'),  # after the encoder's norm, the class token among them
     neck=[
         dict(type='AttentiveProbe', embed_dims=768, num_heads=12),
         dict(type='ClsBatchNormNeck', input_features=768, eps=1e-5),

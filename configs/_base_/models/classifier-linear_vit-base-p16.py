@@ -1,4 +1,7 @@
-"""Frozen ViT-B/16 with the linear probe of MAE: class token, batch norm without weights, linear."""
+"""Frozen ViT-B/16 with the linear probe of MAE: class token, batch norm without weights, linear.
+
+A probe needs a pre-trained encoder: MAE's released one, where the recipe names no other.
+"""
 
 model = dict(
     type='ImageClassifier',
@@ -15,8 +18,9 @@ model = dict(
         img_size=224,
         patch_size=16,
         pos_embed='learned',  # the file's, frozen with the rest
-        out_type='cls',  # behind the encoder's norm
+        out_type='cls',  # after the encoder's norm
         trainable_blocks=0,
+        init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
     ),
     neck=dict(type='ClsBatchNormNeck', input_features=768, eps=1e-6),
     head=dict(

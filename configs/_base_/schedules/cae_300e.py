@@ -24,7 +24,7 @@ param_scheduler = [
         end=10,
         convert_to_iter_based=True,
     ),
-    # The half cosine takes all epochs behind the warm-up (T_max = end - begin), down to 1e-5.
+    # The half cosine takes all epochs after the warm-up (T_max = end - begin), down to 1e-5.
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=1e-5 / 1.5e-3,
@@ -34,5 +34,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=300)
+train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=300)
 auto_scale_lr = dict(base_batch_size=2048, enable=False)

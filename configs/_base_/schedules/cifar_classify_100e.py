@@ -7,7 +7,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=()),  # everything is decayed, norms and biases as well
 )
 param_scheduler = [dict(type='WarmupUnderCosineLR', warmup=5, end=100, by_epoch=True)]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=1)
+train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=100, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=128, enable=False)

@@ -12,5 +12,5 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=()),  # everything is decayed, norms and biases as well
 )
 param_scheduler = [dict(type='WarmupUnderCosineLR', warmup=200, end=2000, by_epoch=True)]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2000)
+train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=2000)
 auto_scale_lr = dict(base_batch_size=4096, enable=False)

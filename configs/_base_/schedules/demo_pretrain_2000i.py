@@ -14,6 +14,6 @@ param_scheduler = [
         type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
+train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=max_iters)
 log_processor = dict(by_epoch=False)
 auto_scale_lr = dict(base_batch_size=32, enable=False)

@@ -36,7 +36,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=90, val_interval=1)
+train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=90, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(base_batch_size=16384, enable=False)

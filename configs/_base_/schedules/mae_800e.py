@@ -24,7 +24,7 @@ param_scheduler = [
         end=40,
         convert_to_iter_based=True,
     ),
-    # The half cosine takes all epochs behind the warm-up (T_max = end - begin).
+    # The half cosine takes all epochs after the warm-up (T_max = end - begin).
     dict(
         type='CosineAnnealingLR',
         eta_min=0.0,
@@ -34,5 +34,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=800)
+train_cfg = dict(type='AccumulatingEpochTrainLoop', max_epochs=800)
 auto_scale_lr = dict(base_batch_size=4096, enable=False)

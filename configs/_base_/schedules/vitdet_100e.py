@@ -27,8 +27,7 @@ param_scheduler = [
         milestones=[163889, 177546],
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=5000)
+train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=max_iters, val_interval=5000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 auto_scale_lr = dict(base_batch_size=64, enable=False)

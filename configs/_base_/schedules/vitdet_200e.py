@@ -1,8 +1,12 @@
-"""ViTDet's schedule on COCO, 200 epochs: twice the iterations of 100 epochs, milestones as well."""
+"""ViTDet's schedule on COCO from random weights, ViT-L: 200 epochs.
+
+Iterations and milestones are twice those of 100 epochs.
+"""
 
 _base_ = './vitdet_100e.py'
 
 max_iters = _base_.max_iters * 2
+optim_wrapper = dict(optimizer=dict(lr=1.6e-4, weight_decay=0.2))
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(
     end=max_iters, milestones=[step * 2 for step in param_scheduler[1].milestones]

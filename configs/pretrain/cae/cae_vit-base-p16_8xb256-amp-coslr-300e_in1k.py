@@ -6,7 +6,7 @@ mIoU on ADE20K, 48.3 box and 42.7 mask AP on COCO (README.md of the code; the pa
 73.8).
 Cost: not published; the scripts ask for 32 GPUs with 64 images each.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-300e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-300e_in1k.py 8
 
 The weights of DALL-E's encoder lie in model.target_generator.checkpoint; without them the error
 says where to get them.
@@ -20,8 +20,5 @@ _base_ = [
     '../../_base_/models/cae_vit-base-p16.py',
     '../../_base_/datasets/imagenet_cae.py',
     '../../_base_/schedules/cae_300e.py',
-    '../../_base_/mmpretrain_runtime.py',
+    '../../_base_/pretrain_runtime.py',
 ]
-
-custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
-default_hooks = dict(checkpoint=dict(interval=20))

@@ -5,15 +5,12 @@ Expected: 83.8 % top-1 after fine-tuning, 68.9 % of a linear and 75.9 % of an at
 mIoU on ADE20K, 49.9 box and 43.9 mask AP on COCO (README.md of the code).
 Cost: not published; the scripts ask for 32 GPUs with 64 images each.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-800e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-800e_in1k.py 8
 """
 
-_base_ = './cae_vit-base-p16_8xb256-amp-coslr-300e_in1k.py'
-
-max_epochs = 800
-warm_up_epochs = 20
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = param_scheduler[1].begin = warm_up_epochs
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+_base_ = [
+    '../../_base_/models/cae_vit-base-p16.py',
+    '../../_base_/datasets/imagenet_cae.py',
+    '../../_base_/schedules/cae_800e.py',
+    '../../_base_/pretrain_runtime.py',
+]

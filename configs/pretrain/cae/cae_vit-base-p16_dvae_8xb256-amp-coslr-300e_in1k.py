@@ -1,29 +1,20 @@
 """CAE, ViT-B/16, 300 epochs, with the tokens of our own discrete VAE.
 
 Source: Chen et al. 2022 (arXiv 2202.03026), section 5: 'CAE', with DALL-E's tokens 'CAE*'.
-Expected: not known: no source read here has the scores of a d-VAE that saw ImageNet-1K alone.
+Expected: no published score: no source read here has the scores of a d-VAE that saw ImageNet-1K
+alone.
 Cost: not published, and the tokenizer; not run here.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_dvae_8xb256-amp-coslr-300e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/cae/cae_vit-base-p16_dvae_8xb256-amp-coslr-300e_in1k.py 8
 
 The tokenizer is trained first, without labels, by
 configs/pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py.
 """
 
 _base_ = [
-    '../../_base_/models/cae_vit-base-p16.py',
+    '../../_base_/models/cae-dvae_vit-base-p16.py',
     '../../_base_/datasets/imagenet_cae.py',
     '../../_base_/schedules/cae_300e.py',
-    '../../_base_/mmpretrain_runtime.py',
-    '../../_base_/models/dvae_conv-base-p8.py',
+    '../../_base_/pretrain_runtime.py',
 ]
-
-custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
-default_hooks = dict(checkpoint=dict(interval=20))
-
-model = dict(
-    target_generator=dict(
-        tokenizer=_base_.tokenizer,
-        checkpoint='work_dirs/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112',
-    )
-)

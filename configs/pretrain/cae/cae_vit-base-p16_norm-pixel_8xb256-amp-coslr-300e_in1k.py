@@ -1,11 +1,11 @@
 """CAE, ViT-B/16, 300 epochs: normalised pixels of each patch as target, no tokenizer.
 
 Source: as the pixel variant beside it; the normalised target is MAE's (He et al. 2021, section 3).
-Expected: not known.
+Expected: no published score: MAE's target is not in CAE's paper.
 Cost: not published; not run here.
 
-    tools/dist_train.sh \
-    configs/pretrain/cae/cae_vit-base-p16_norm-pixel_8xb256-amp-coslr-300e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/cae/cae_vit-base-p16_norm-pixel_8xb256-amp-coslr-300e_in1k.py 8
 """
 
 _base_ = './cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py'

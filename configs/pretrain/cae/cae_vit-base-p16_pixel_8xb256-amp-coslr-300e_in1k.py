@@ -1,24 +1,22 @@
 """CAE, ViT-B/16, 300 epochs: plain pixels as target, no tokenizer.
 
 Source: Chen et al. 2022 (arXiv 2202.03026), table 8; the released code has no pixel target.
-Expected: better than tokens with a linear probe and on ADE20K, worse with an attentive probe (the
-text of the paper; no numbers at hand).
+Expected: no published score in the sources read here. In the text of the paper, pixels are better
+than tokens with a linear probe and on ADE20K, and worse with an attentive probe.
 Cost: not published; not run here.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/cae/cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py 8
 
-Ours: the squared error over the hidden patches; the paper does not tell the loss.
+Ours: the squared error over the hidden patches; the paper does not state the loss.
 """
 
 _base_ = [
     '../../_base_/models/cae_vit-base-p16.py',
     '../../_base_/datasets/imagenet_mae.py',
     '../../_base_/schedules/cae_300e.py',
-    '../../_base_/mmpretrain_runtime.py',
+    '../../_base_/pretrain_runtime.py',
 ]
-
-custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
-default_hooks = dict(checkpoint=dict(interval=20))
 
 model = dict(
     data_preprocessor=dict(

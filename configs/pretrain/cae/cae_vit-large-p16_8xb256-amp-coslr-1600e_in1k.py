@@ -5,19 +5,19 @@ Expected: 86.2 % top-1 after fine-tuning (the paper: 86.3), 77.8 % of a linear a
 attentive probe; 54.9 mIoU on ADE20K, 54.5 box and 47.5 mask AP on COCO (README.md of the code).
 Cost: not published; the script asks for 32 GPUs with 64 images each.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-large-p16_8xb256-amp-coslr-1600e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/cae/cae_vit-large-p16_8xb256-amp-coslr-1600e_in1k.py 8
 
-As the script runs: regressor and decoder 768 wide behind a projection. What it means to ask for
+As the script runs: regressor and decoder 768 wide after a projection. What it means to ask for
 is beside this file, with decoder-1024 in its name; which of the two gave the released weights is
 not known.
 """
 
-_base_ = './cae_vit-large-p16_8xb256-amp-coslr-300e_in1k.py'
+_base_ = [
+    '../../_base_/models/cae_vit-large-p16.py',
+    '../../_base_/datasets/imagenet_cae.py',
+    '../../_base_/schedules/cae_1600e.py',
+    '../../_base_/pretrain_runtime.py',
+]
 
-max_epochs = 1600
-warm_up_epochs = 40
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = param_scheduler[1].begin = warm_up_epochs
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(accumulative_counts=2)  # x 8 GPUs x 128 = 2048

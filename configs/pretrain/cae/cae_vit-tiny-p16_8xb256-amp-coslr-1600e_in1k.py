@@ -1,18 +1,15 @@
 """CAE, ViT-T/16, 1600 epochs on ImageNet-1K with DALL-E's tokens.
 
 Source: Atten4Vis/CAE, modeling_cae.py (encoder of 12 heads), with the settings of ViT-B's scripts.
-Expected: not known: the paper has no ViT-T.
+Expected: no published score: the paper has no ViT-T.
 Cost: not published; not run here.
 
-    tools/dist_train.sh configs/pretrain/cae/cae_vit-tiny-p16_8xb256-amp-coslr-1600e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/cae/cae_vit-tiny-p16_8xb256-amp-coslr-1600e_in1k.py 8
 """
 
-_base_ = './cae_vit-tiny-p16_8xb256-amp-coslr-300e_in1k.py'
-
-max_epochs = 1600
-warm_up_epochs = 40
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = param_scheduler[1].begin = warm_up_epochs
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+_base_ = [
+    '../../_base_/models/cae_vit-tiny-p16.py',
+    '../../_base_/datasets/imagenet_cae.py',
+    '../../_base_/schedules/cae_1600e.py',
+    '../../_base_/pretrain_runtime.py',
+]

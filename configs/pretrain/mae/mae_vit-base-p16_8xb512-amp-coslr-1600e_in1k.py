@@ -5,13 +5,12 @@ Expected: 83.6 % top-1 after fine-tuning (Table 3; MMPretrain's run: 83.5), 68.0
 (Table 12; MAE's PyTorch code: 67.8, MMPretrain's run: 67.1).
 Cost: not published for ViT-B; ViT-L took about 42 h for 800 epochs on 64 V100 GPUs (PRETRAIN.md).
 
-    tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-1600e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-1600e_in1k.py 8
 """
 
-_base_ = './mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
-
-max_epochs = 1600
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+_base_ = [
+    '../../_base_/models/mae_vit-base-p16.py',
+    '../../_base_/datasets/imagenet_mae.py',
+    '../../_base_/schedules/mae_1600e.py',
+    '../../_base_/pretrain_runtime.py',
+]

@@ -2,16 +2,15 @@
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
 Expected: 83.3 % top-1 after fine-tuning and 62.5 % of a linear probe (MMPretrain's, whose positions
-have the other axis order). The paper tells no ViT-B number for 400 epochs.
+have the other axis order). The paper states no ViT-B score for 400 epochs.
 Cost: not published for ViT-B; ViT-L took about 42 h for 800 epochs on 64 V100 GPUs (PRETRAIN.md).
 
-    tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-400e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-400e_in1k.py 8
 """
 
-_base_ = './mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
-
-max_epochs = 400
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+_base_ = [
+    '../../_base_/models/mae_vit-base-p16.py',
+    '../../_base_/datasets/imagenet_mae.py',
+    '../../_base_/schedules/mae_400e.py',
+    '../../_base_/pretrain_runtime.py',
+]

@@ -2,10 +2,10 @@
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
 Expected: 83.3 % top-1 after fine-tuning and 65.1 % of a linear probe (MMPretrain's, whose positions
-have the other axis order). The paper tells no ViT-B number for 800 epochs.
+have the other axis order). The paper states no ViT-B score for 800 epochs.
 Cost: not published for ViT-B; ViT-L took about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
-    tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py 8
 
 Smaller GPUs, same batch: --cfg-options train_dataloader.batch_size=64
 optim_wrapper.accumulative_counts=8
@@ -15,8 +15,5 @@ _base_ = [
     '../../_base_/models/mae_vit-base-p16.py',
     '../../_base_/datasets/imagenet_mae.py',
     '../../_base_/schedules/mae_800e.py',
-    '../../_base_/mmpretrain_runtime.py',
+    '../../_base_/pretrain_runtime.py',
 ]
-
-custom_imports = dict(imports=['mae_transfer.pretrain'], allow_failed_imports=False)
-default_hooks = dict(checkpoint=dict(interval=20))

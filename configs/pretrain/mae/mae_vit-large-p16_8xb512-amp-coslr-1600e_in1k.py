@@ -5,13 +5,15 @@ Expected: 85.9 % top-1 after fine-tuning (Table 3; MMPretrain's run: 85.7), 75.8
 (Table 12; MAE's PyTorch code: 76.0, MMPretrain's run: 75.5).
 Cost: twice of 800 epochs, which took 42 h on 64 V100 GPUs (PRETRAIN.md).
 
-    tools/dist_train.sh configs/pretrain/mae/mae_vit-large-p16_8xb512-amp-coslr-1600e_in1k.py 8
+    bash tools/dist_train.sh configs/pretrain/mae/mae_vit-large-p16_8xb512-amp-coslr-1600e_in1k.py 8
 """
 
-_base_ = './mae_vit-large-p16_8xb512-amp-coslr-800e_in1k.py'
+_base_ = [
+    '../../_base_/models/mae_vit-large-p16.py',
+    '../../_base_/datasets/imagenet_mae.py',
+    '../../_base_/schedules/mae_1600e.py',
+    '../../_base_/pretrain_runtime.py',
+]
 
-max_epochs = 1600
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_epochs
-train_cfg = dict(max_epochs=max_epochs)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(accumulative_counts=4)  # x 8 GPUs x 128 = 4096

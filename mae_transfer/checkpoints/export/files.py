@@ -1,4 +1,4 @@
-"""Last step of an export: tensors under the target's names -> a file, or a folder with a config."""
+"""Writes tensors under a target's names to a file, or to a folder with a config."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,8 @@ from torch import Tensor
 
 from mae_transfer.checkpoints.files.checkpoint_file import METADATA_KEY
 from mae_transfer.checkpoints.files.hugging_face import CONFIG, WEIGHTS
+from mae_transfer.checkpoints.steps import Tensors
 from mae_transfer.compat.atomic_write import atomic_file, write_atomically
-
-Tensors = dict[str, Tensor]
 
 
 def write_file(path: Path, tensors: Tensors, metadata: dict, container: str, extra: dict) -> None:

@@ -1,20 +1,17 @@
-"""An encoder, by PlainViT's names, made to fit what another library's model can hold.
+"""Makes an encoder, by PlainViT's names, fit what another library's model can hold.
 
-Each step computes the same function and is written down; whatever would need another one is an
+Each step computes the same function and is returned; a step that would change the function is an
 error.
 """
 
-import math
 import re
 
 import torch
-from torch import Tensor
 
 from mae_transfer.checkpoints.export.targets import Target
+from mae_transfer.checkpoints.layouts.parts import find_parts
 from mae_transfer.checkpoints.layouts.qkv_packing import join_qv_bias
-
-Tensors = dict[str, Tensor]
-Steps = list[str]
+from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
 
 BLOCK_PARTS = tuple(
     f'{part}.{kind}'
@@ -30,37 +27,34 @@ GAMMA = re.compile(r'blocks\.\d+\.ls([12])\.gamma')
 SCALED = {'1': 'attn.proj', '2': 'mlp.fc2'}  # what a layer scale's branch ends with
 
 
-def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> tuple[Tensors, Steps]:
+def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> Fitted:
     """Return the tensors that the target takes, and what was done to them.
 
     Args:
         tensors: The encoder by PlainViT's names.
         facts: What is known about it, by the names of
-            :func:`~mae_transfer.checkpoints.files.metadata.encoder_metadata`.
+            :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.
         target: Whose model is meant.
 
     Raises:
         ValueError: The target has no place for a part, or needs one that is not there.
     """
-    steps: Steps = []
     if target.any_encoder:
-        return dict(tensors), steps
+        return dict(tensors), []
     act = facts.get('act', 'gelu')
     if act != 'gelu':
         raise ValueError(f'its activation is {act!r}, that of {target.model} is the exact GELU')
-    tensors = _fit_qkv_bias(tensors, target.bias_free, 'encoder', steps)
-    if not target.layer_scale:
-        tensors = fold_layer_scale(tensors, steps)
-    _fit_tokens_and_positions(tensors, facts, target, steps)
-    _fit_norms(tensors, target, steps)
+    tensors, bias = _fit_qkv_bias(tensors, target.bias_free, 'encoder')
+    tensors, scale = (tensors, []) if target.layer_scale else fold_layer_scale(tensors)
+    tensors, registers = _fit_registers(tensors, target)
+    tensors, positions = _fit_positions(tensors, facts['pos_grid'], target)
+    tensors, norms = _fit_norms(tensors, target)
     _check_sizes(facts, target)
     _check_names(tensors, _encoder_names(tensors, target), target)
-    return tensors, steps
+    return tensors, [*bias, *scale, *registers, *positions, *norms]
 
 
-def fit_decoder_to_target(
-    decoder: Tensors, encoder: Tensors, target: Target
-) -> tuple[Tensors, Steps]:
+def fit_decoder_to_target(decoder: Tensors, encoder: Tensors, target: Target) -> Fitted:
     """Return MAE's decoder as the target takes it, and what was done to it.
 
     Args:
@@ -71,10 +65,9 @@ def fit_decoder_to_target(
     Raises:
         ValueError: The target has no place for a part, or needs one that is not there.
     """
-    steps: Steps = []
     if target.any_encoder:
-        return dict(decoder), steps
-    decoder = _fit_qkv_bias(decoder, False, 'decoder', steps)
+        return dict(decoder), []
+    decoder, steps = _fit_qkv_bias(decoder, False, 'decoder')
     wanted = {'mask_token', 'decoder_pos_embed', *DECODER_ENDS}
     wanted |= _block_names(decoder, 'decoder_blocks', set(BLOCK_PARTS))
     _check_names(decoder, wanted, target)
@@ -108,7 +101,7 @@ def check_finite(tensors: Tensors) -> None:
         )
 
 
-def fold_layer_scale(tensors: Tensors, steps: Steps) -> Tensors:
+def fold_layer_scale(tensors: Tensors) -> Fitted:
     """Multiply the scale of each branch into its last linear layer.
 
     The function stays the same up to rounding; what a trained scale does to further training is
@@ -125,96 +118,101 @@ def fold_layer_scale(tensors: Tensors, steps: Steps) -> Tensors:
         for part, scale in (('weight', gamma.double()[:, None]), ('bias', gamma.double())):
             old = tensors[f'{stem}.{part}']
             folded[f'{stem}.{part}'] = (old.double() * scale).to(old.dtype)
-    if count:
-        steps.append(
+    if not count:
+        return folded, []
+    return folded, [
+        Step(
             f'layer scale: {count} folded into attn.proj and mlp.fc2, exact at inference up to '
             'rounding; further training differs'
         )
-    return folded
+    ]
 
 
-def _fit_qkv_bias(tensors: Tensors, bias_free: bool, part: str, steps: Steps) -> Tensors:
+def _fit_qkv_bias(tensors: Tensors, bias_free: bool, part: str) -> Fitted:
     """One bias for query, key and value: joined, or of zeros where the target needs one."""
-    joined = join_qv_bias(tensors)
+    joined, steps = join_qv_bias(tensors), []
     count = sum(name.endswith('.attn.q_bias') for name in tensors)
     if count:
-        steps.append(
-            f'bias of query and value: {count} of the {part} joined, with zeros for the key: exact'
-        )
-    if bias_free:
-        return joined
-    bare = [
-        name
-        for name in joined
-        if name.endswith('.attn.qkv.weight') and f'{name.removesuffix("weight")}bias' not in joined
-    ]
-    for name in bare:
-        joined[f'{name.removesuffix("weight")}bias'] = torch.zeros_like(joined[name][:, 0])
+        words = f'{count} of the {part} joined, with zeros for the key: exact'
+        steps.append(Step(f'bias of query and value: {words}'))
+    stems = [name.removesuffix('weight') for name in joined if name.endswith('.attn.qkv.weight')]
+    bare = [] if bias_free else [stem for stem in stems if f'{stem}bias' not in joined]
+    for stem in bare:
+        joined[f'{stem}bias'] = torch.zeros_like(joined[f'{stem}weight'][:, 0])
     if bare:
-        steps.append(
-            f'bias of query, key and value: {len(bare)} of zeros added in the {part}: exact'
-        )
-    return joined
+        words = f'{len(bare)} of zeros added in the {part}: exact'
+        steps.append(Step(f'bias of query, key and value: {words}'))
+    return joined, steps
 
 
-def _fit_tokens_and_positions(tensors: Tensors, facts: dict, target: Target, steps: Steps) -> None:
-    """Class and register tokens, and the rows of positions in front of those of the patches."""
-    table = tensors.get('pos_embed')
-    if table is None:
+def _fit_registers(tensors: Tensors, target: Target) -> Fitted:
+    """Refuse what the target needs or lacks; a distillation token is one register token."""
+    parts, steps = find_parts(tensors), []
+    if parts.pos_embed is None:
         raise ValueError(f'it has no absolute positions, which {target.model} needs')
     if 'dist_token' in tensors:
-        tensors['reg_token'] = tensors.pop('dist_token')
-        steps.append('distillation token: as a register token')
-    registers = tensors['reg_token'].shape[1] if 'reg_token' in tensors else 0
-    if registers and not target.registers:
-        raise ValueError(f'it has {registers} register tokens, {target.model} has none')
-    has_class = 'cls_token' in tensors
-    if not has_class and target.class_token == 'needed':
+        tensors = tensors | {'reg_token': tensors['dist_token']}
+        del tensors['dist_token']
+        words = 'distillation token: as a register token'
+        steps.append(Step(words, {'reg_token': ['dist_token']}))
+    if parts.num_register_tokens and not target.registers:
+        raise ValueError(
+            f'it has {parts.num_register_tokens} register tokens, {target.model} has none'
+        )
+    if not parts.with_cls_token and target.class_token == 'needed':
         raise ValueError(f'it has no class token, which {target.model} needs')
-    h, w = facts['pos_grid']
-    rows = table.shape[1] - h * w
-    if rows > 1:  # of register tokens, behind that of the class token
+    return tensors, steps
+
+
+def _fit_positions(tensors: Tensors, pos_grid: tuple[int, int], target: Target) -> Fitted:
+    """Class token, and the rows of positions that precede those of the patches."""
+    tensors, table, parts, words = dict(tensors), tensors['pos_embed'], find_parts(tensors), []
+    has_class, registers = parts.with_cls_token, parts.num_register_tokens
+    rows = table.shape[1] - pos_grid[0] * pos_grid[1]
+    if rows > 1:  # of register tokens, after that of the class token
         tensors['reg_token'] = tensors['reg_token'] + table[:, rows - registers : rows]
         table = torch.cat([table[:, : rows - registers], table[:, rows:]], dim=1)
         rows -= registers
-        steps.append('positions: those of the register tokens added to them: exact')
+        words.append('positions: those of the register tokens added to them: exact')
     if registers and rows:  # timm embeds no prefix token when there are registers
         tensors['cls_token'] = tensors['cls_token'] + table[:, :1]
         table = table[:, 1:]
-        steps.append('positions: that of the class token added to it: exact')
+        words.append('positions: that of the class token added to it: exact')
     elif not rows and (has_class and not registers or target.class_token == 'dropped'):
         table = torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)
-        steps.append('positions: a row of zeros added for the class token: exact')
+        words.append('positions: a row of zeros added for the class token: exact')
     elif rows and not has_class and target.class_token != 'dropped':
         table = table[:, 1:]
-        steps.append('positions: the row of a class token dropped, there is none: exact')
+        words.append('positions: the row of a class token dropped, there is none: exact')
     if has_class and target.class_token == 'dropped':
         del tensors['cls_token']
-        steps.append(
+        words.append(
             f'class token: dropped, {target.model} has none; what patches took from it is lost'
         )
-    tensors['pos_embed'] = table
+    return tensors | {'pos_embed': table}, [Step(done) for done in words]
 
 
-def _fit_norms(tensors: Tensors, target: Target, steps: Steps) -> None:
+def _fit_norms(tensors: Tensors, target: Target) -> Fitted:
     """The final norm of the tokens, or that of their mean."""
+    steps: list[Step] = []
     for group in ('norm', 'fc_norm'):
         names = [name for name in tensors if name.startswith(f'{group}.')]
         if names and group in target.norms:
-            return
+            return tensors, steps
         if names and target.norms:
             raise ValueError(
                 f'it norms the mean of the patches (fc_norm), {target.model} norms the tokens'
             )
-        for name in names:
-            del tensors[name]
         if names:
-            steps.append(f'{group}: dropped, {target.model} ends with the last block')
+            tensors = {name: t for name, t in tensors.items() if name not in names}
+            words = f'{group}: dropped, {target.model} ends with the last block'
+            steps.append(Step(words, unused={group: names}))
     if target.norms:
         raise ValueError(
             f'it has no final norm, which {target.model} needs (an encoder of a detector or '
             'segmentor is trained without)'
         )
+    return tensors, steps
 
 
 def _check_sizes(facts: dict, target: Target) -> None:
@@ -235,17 +233,17 @@ def _block_names(tensors: Tensors, blocks: str, parts: set[str]) -> set[str]:
 
 def _encoder_names(tensors: Tensors, target: Target) -> set[str]:
     """Names that the target's model has, given what the encoder has of its optional parts."""
-    parts = set(BLOCK_PARTS)
-    if target.bias_free and not any(name.endswith('attn.qkv.bias') for name in tensors):
+    own, parts = find_parts(tensors), set(BLOCK_PARTS)
+    if target.bias_free and own.qkv_bias is False:
         parts.discard('attn.qkv.bias')
-    if target.layer_scale and any(GAMMA.fullmatch(name) for name in tensors):
+    if target.layer_scale and own.layer_scale:
         parts |= {'ls1.gamma', 'ls2.gamma'}
-    if target.rel_pos and any(name.endswith('attn.rel_pos_h') for name in tensors):
+    if target.rel_pos and own.rel_pos == 'decomposed':
         parts |= {'attn.rel_pos_h', 'attn.rel_pos_w'}
     names = {'pos_embed', 'patch_embed.proj.weight', 'patch_embed.proj.bias'}
     names |= {name for name in ('cls_token', 'reg_token') if name in tensors}
-    for norm in target.norms:
-        if f'{norm}.weight' in tensors:
+    for norm, there in (('norm', own.norm), ('fc_norm', own.fc_norm)):
+        if there and norm in target.norms:
             names |= {f'{norm}.weight', f'{norm}.bias'}
     return names | _block_names(tensors, 'blocks', parts)
 
@@ -262,30 +260,3 @@ def _check_names(tensors: Tensors, wanted: set[str], target: Target) -> None:
     ]
     if problems:
         raise ValueError('; '.join(problems))
-
-
-def grid_of_positions(table: Tensor, prefixes: set[int], stated: object) -> tuple[int, int]:
-    """Rows and columns of a table of positions.
-
-    Args:
-        table: (1, rows, C).
-        prefixes: Numbers of rows that may stand in front of those of the patches.
-        stated: What is known: rows and columns, or None.
-
-    Raises:
-        ValueError: The rows allow no grid, or several.
-    """
-    length = table.shape[1]
-    if stated is not None:
-        h, w = stated
-        if length - h * w not in prefixes:
-            raise ValueError(f'pos_grid={h},{w} does not fit the {length} rows of its positions')
-        return h, w
-    sides = {math.isqrt(length - prefix) for prefix in prefixes if length > prefix}
-    squares = sorted(side for side in sides if length - side**2 in prefixes)
-    if len(squares) != 1:
-        raise ValueError(
-            f'the {length} rows of its positions tell no grid: state it by --facts '
-            'pos_grid=ROWS,COLUMNS'
-        )
-    return squares[0], squares[0]

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from mae_transfer.backbones.arch import ARCHS
 from mae_transfer.checkpoints.export.targets import Target
+from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.steps import Tensors
 
-Tensors = dict[str, Tensor]
 NEEDED_BY_HUB = {
     'num_heads': 'num_heads=12',
     'norm_eps': 'norm_eps=1e-6',
@@ -44,35 +43,27 @@ def _side(pair: tuple[int, int]) -> int | list[int]:
 
 
 def _plain_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
-    name = arch_name(facts) if facts['mlp_ratio'] == 4 else None
+    parts, name = find_parts(encoder), arch_name(facts) if facts['mlp_ratio'] == 4 else None
     sizes = _known(facts, embed_dims='embed_dims', num_layers='num_layers', num_heads='num_heads')
-    arguments = dict(
+    return dict(
         arch=name or dict(sizes, mlp_ratio=facts['mlp_ratio']),
         patch_size=_side(facts['patch_size']),
         in_channels=facts['in_channels'],
-        with_cls_token='cls_token' in encoder,
-        num_register_tokens=encoder['reg_token'].shape[1] if 'reg_token' in encoder else 0,
-        pos_embed='learned' if 'pos_embed' in encoder else None,
-        qkv_bias='blocks.0.attn.qkv.bias' in encoder,
-        layer_scale_init=1.0 if 'blocks.0.ls1.gamma' in encoder else None,
-        final_norm='norm.weight' in encoder,
-        out_type='avg' if 'fc_norm.weight' in encoder else 'featmap',
+        with_cls_token=parts.with_cls_token,
+        num_register_tokens=parts.num_register_tokens,
+        pos_embed='learned' if parts.pos_embed else None,
+        qkv_bias=parts.qkv_bias,
+        layer_scale_init=1.0 if parts.layer_scale else None,
+        final_norm=parts.norm,
+        out_type='avg' if parts.fc_norm else 'featmap',
         **_known(
             facts,
             img_size='img_size',
             pretrain_img_size='pretrain_img_size',
             norm_eps='norm_eps',
         ),
+        rel_pos=parts.rel_pos,
     )
-    if 'blocks.0.attn.q_bias' in encoder:
-        arguments['qkv_bias'] = 'no-key'
-    kinds = {
-        'blocks.0.attn.rel_pos_h': 'decomposed',
-        'blocks.0.attn.relative_position_bias_table': 'table',
-        'rel_pos_bias.relative_position_bias_table': 'shared_table',
-    }
-    arguments['rel_pos'] = next((kind for name, kind in kinds.items() if name in encoder), False)
-    return arguments
 
 
 def _known(facts: dict, **names: str) -> dict:
@@ -90,7 +81,7 @@ def _mae(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         mlp_ratio=facts['mlp_ratio'],
         **_known(facts, num_heads='num_heads'),
     )
-    if 'fc_norm.weight' in encoder:
+    if find_parts(encoder).fc_norm:
         arguments['global_pool'] = True
     if decoder:
         arguments |= dict(
@@ -106,7 +97,7 @@ def _depth(tensors: Tensors, blocks: str) -> int:
 
 
 def _timm(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
-    has_class, pooled = 'cls_token' in encoder, 'fc_norm.weight' in encoder
+    parts = find_parts(encoder)
     arguments = dict(
         model_name='vit_base_patch16_224',
         img_size=list(facts['pretrain_img_size']),
@@ -116,19 +107,20 @@ def _timm(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         embed_dim=facts['embed_dims'],
         depth=facts['num_layers'],
         mlp_ratio=facts['mlp_ratio'],
-        qkv_bias='blocks.0.attn.qkv.bias' in encoder,
-        init_values=1.0 if 'blocks.0.ls1.gamma' in encoder else None,
-        class_token=has_class,
-        global_pool='token' if has_class and not pooled else 'avg',
-        fc_norm=pooled,
+        qkv_bias=parts.qkv_bias,
+        init_values=1.0 if parts.layer_scale else None,
+        class_token=parts.with_cls_token,
+        global_pool='token' if parts.with_cls_token and not parts.fc_norm else 'avg',
+        fc_norm=parts.fc_norm,
         **_known(facts, num_heads='num_heads'),
     )
-    if 'reg_token' in encoder:
-        arguments |= dict(reg_tokens=encoder['reg_token'].shape[1], no_embed_class=True)
+    if parts.num_register_tokens:
+        arguments |= dict(reg_tokens=parts.num_register_tokens, no_embed_class=True)
     return arguments
 
 
 def _mmpretrain(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
+    parts = find_parts(encoder)
     arch = dict(
         embed_dims=facts['embed_dims'],
         num_layers=facts['num_layers'],
@@ -136,8 +128,8 @@ def _mmpretrain(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         **_known(facts, num_heads='num_heads'),
     )
     layers = dict(
-        qkv_bias='blocks.0.attn.qkv.bias' in encoder,
-        layer_scale_init_value=1.0 if 'blocks.0.ls1.gamma' in encoder else 0.0,
+        qkv_bias=parts.qkv_bias,
+        layer_scale_init_value=1.0 if parts.layer_scale else 0.0,
     )
     norm = {'norm_cfg': dict(type='LN', eps=facts['norm_eps'])} if 'norm_eps' in facts else {}
     backbone = dict(
@@ -150,11 +142,11 @@ def _mmpretrain(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         **norm,
     )
     if not decoder:
-        has_class, pooled = 'cls_token' in encoder, 'fc_norm.weight' in encoder
+        with_class, pooled = parts.with_cls_token, parts.fc_norm
         backbone |= dict(
-            with_cls_token=has_class,
+            with_cls_token=with_class,
             final_norm=not pooled,
-            out_type='avg_featmap' if pooled else 'cls_token' if has_class else 'featmap',
+            out_type='avg_featmap' if pooled else 'cls_token' if with_class else 'featmap',
         )
         return dict(backbone=backbone)
     neck = dict(
@@ -185,7 +177,7 @@ def _detectron2(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         depth=facts['num_layers'],
         mlp_ratio=facts['mlp_ratio'],
         qkv_bias=True,
-        use_rel_pos='blocks.0.attn.rel_pos_h' in encoder,
+        use_rel_pos=find_parts(encoder).rel_pos == 'decomposed',
         pretrain_img_size=facts['pretrain_img_size'][0],
         pretrain_use_cls_token=True,
         **_known(facts, num_heads='num_heads'),
@@ -213,7 +205,7 @@ def _hub_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
         image_size=_side(facts['pretrain_img_size']),
         patch_size=_side(facts['patch_size']),
         num_channels=facts['in_channels'],
-        qkv_bias='blocks.0.attn.qkv.bias' in encoder,
+        qkv_bias=find_parts(encoder).qkv_bias,
     )
 
 

@@ -13,7 +13,7 @@ class Target:
         name: As it is chosen by ``--to``.
         model: The model, as it is printed.
         load: How it loads the file, with {path}.
-        layout: Row of :data:`~mae_transfer.checkpoints.layouts.key_maps.LAYOUTS` with the names
+        layout: Row of :data:`~mae_transfer.checkpoints.layouts.table.LAYOUTS` with the names
             of its files.
         decoder_layout: The same for files with MAE's decoder; '' = it has no place for one.
         needs_decoder: Whether it cannot be loaded without a decoder.

@@ -1,6 +1,6 @@
-"""First step of a transfer: from a path or a timm name to named tensors and what is stated of them.
+"""Reads a path or a timm name as named tensors, with what the file states about them.
 
-How bytes are read safely is the business of ``file_content``.
+How bytes are read safely is the business of ``compat.safe_load``.
 """
 
 import json
@@ -37,7 +37,7 @@ class CheckpointFile:
         path: The file.
         container: Entry of the file that holds the tensors, or 'raw' when they lie at the top.
         tensors: Names without prefixes of wrappers (DDP, FSDP, compile) -> tensors on the CPU.
-        metadata: What :func:`~mae_transfer.checkpoints.files.metadata.encoder_metadata` wrote.
+        metadata: What :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata` wrote.
         config: What config.json beside the file says (Hugging Face, timm), or, for ``timm:NAME``,
             the name as 'architecture'.
         arguments: The command line that the file was trained with, where it holds one (MAE, CAE).

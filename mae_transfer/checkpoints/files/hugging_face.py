@@ -39,7 +39,7 @@ def read_shards(index: Path, trust: bool | None = None) -> dict[str, Any]:
     places = _read_json(index).get('weight_map')
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
         raise ValueError(f'{index} has no weight_map: it is no index of shards')
-    tensors = {}
+    tensors: dict[str, Any] = {}
     for file in sorted(set(places.values())):
         shard = index.parent / file
         if Path(file).name != file:

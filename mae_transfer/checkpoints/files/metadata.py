@@ -1,79 +1,10 @@
-"""Facts about an encoder that its tensors do not tell; our checkpoints carry them in ``meta``."""
+"""Checks what a checkpoint's ``meta['mae_transfer']``, or a config, states about an encoder.
+
+``PlainViT.metadata`` and ``TimmViT.metadata`` are what we write there.
+"""
 
 from collections.abc import Callable
 from typing import Any
-
-import torch
-from torch import Tensor
-
-from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.layers.pos_embed import sincos_pos_embed
-from mae_transfer.version import __version__
-
-ROUNDING = 5e-4  # of values up to 1 in float16
-
-
-def encoder_metadata(vit: PlainViT, pos_embed: Tensor | None = None) -> dict:
-    """Describe an encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``.
-
-    Args:
-        vit: The encoder.
-        pos_embed: Its whole table of positions, (1, N, C), where the encoder itself holds only a
-            part of it (sharded training); by default the encoder's own.
-
-    Returns:
-        Sizes in pixels and patches (height first), widths, heads, epsilon of the norms, and
-        ``pos_order``: 'xy' or 'yx' for a sine-cosine table in that order, 'learned' for any other
-        table, None without one.
-    """
-    return dict(
-        version=__version__,
-        embed_dims=vit.embed_dims,
-        num_layers=vit.num_layers,
-        num_heads=vit.num_heads,
-        norm_eps=vit.norm_eps,
-        in_channels=vit.in_channels,
-        patch_size=list(vit.patch_size),
-        img_size=list(vit.img_size),
-        pos_grid=list(vit.pos_grid),
-        num_prefix_tokens=vit.num_prefix_tokens,
-        pos_order=_pos_order(vit.pos_embed if pos_embed is None else pos_embed, vit.pos_grid),
-        act='gelu',
-        layer_scale=any(name.endswith('ls1.gamma') for name, _ in vit.named_parameters()),
-    )
-
-
-def _pos_order(pos_embed: Tensor | None, grid: tuple[int, int]) -> str | None:
-    """'xy', 'yx', 'learned' or, without absolute positions, None."""
-    if pos_embed is None:
-        return None
-    orders = sincos_orders(pos_embed, grid)
-    return orders[0] if orders else 'learned'
-
-
-def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
-    """Recognise fixed sine-cosine positions by comparing them with the tables of both axis orders.
-
-    Args:
-        pos_embed: (1, rows, C); the rows in front of those of the patches are not looked at.
-        grid: Rows and columns of patches.
-
-    Returns:
-        The orders that fit: none for learned positions, both for a single patch. Tables that were
-        computed or saved in half precision are recognised.
-    """
-    dims, num_patches = pos_embed.shape[2], grid[0] * grid[1]
-    if dims % 4:
-        return ()
-    table = pos_embed.detach()[:, -num_patches:].float().cpu()
-    return tuple(
-        order
-        for order in ('xy', 'yx')
-        if torch.allclose(table, sincos_pos_embed(dims, grid, order, 0), atol=ROUNDING)
-    )
-
-
-# ---- what a stranger's file may state ------------------------------------------------------------
 
 
 def _is_count(value: Any) -> bool:

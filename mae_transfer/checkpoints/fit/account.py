@@ -1,6 +1,13 @@
-"""What a transfer did with every tensor: the answer to "were my weights loaded?"."""
+"""What a load did with every tensor: the answer to "were my weights loaded?"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
+from mae_transfer.checkpoints.layouts.facts import Facts
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
+from mae_transfer.checkpoints.steps import Names, Resized, Step
 
 LEFT_OVER = 'without a place in the encoder'
 
@@ -15,21 +22,6 @@ TOLD = {
 
 
 @dataclass(frozen=True)
-class Resized:
-    """A tensor whose values were computed from the file's.
-
-    Attributes:
-        old: Shape in the file.
-        new: Shape in the encoder.
-        how: By which rule, with what it was and what it is: 'bicubic, 14x14 -> 32x32'.
-    """
-
-    old: tuple[int, ...]
-    new: tuple[int, ...]
-    how: str
-
-
-@dataclass
 class LoadAccount:
     """Account of one load; every tensor of the encoder and of the file stands in it.
 
@@ -38,7 +30,7 @@ class LoadAccount:
         layout: Whose names it has.
         container: Entry of the file that held the tensors.
         loaded: Tensors of the encoder that now hold the file's values, resized ones included.
-        resized: Those of another shape than in the file.
+        resized: Those whose values were computed from the file's.
         changes: What was not copied as it is, one phrase each ('pos_embed 14x14 -> 32x32 bicubic').
         fresh: Group -> tensors of the encoder that keep their start by design: the file has none.
         unused: Group -> tensors of the file that this encoder has no place for, by design.
@@ -56,20 +48,13 @@ class LoadAccount:
     fresh: dict[str, list[str]] = field(default_factory=dict)
     unused: dict[str, list[str]] = field(default_factory=dict)
     let_pass: dict[str, list[str]] = field(default_factory=dict)
-    facts: dict[str, tuple[object, str]] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     origins: dict[str, list[str]] = field(default_factory=dict)
-
-    def resize(self, name: str, old: tuple[int, ...], new: tuple[int, ...], how: str) -> None:
-        """Take down that a tensor got another shape; a second time, both steps are kept."""
-        before = self.resized.get(name)
-        if before is not None:
-            old, how = before.old, f'{before.how}; {how}'
-        self.resized[name] = Resized(tuple(old), tuple(new), how)
 
     @property
     def encoder(self) -> dict[str, dict]:
         """Each tensor of the encoder: 'status' is loaded, resized, fresh or let pass."""
-        entries = {}
+        entries: dict[str, dict[str, Any]] = {}
         for name in self.loaded:
             entries[name] = {'status': 'loaded', 'from': self.origins.get(name, [name])}
             if name in self.resized:
@@ -128,3 +113,65 @@ class LoadAccount:
             'unused': self.unused,
             'let_pass': self.let_pass,
         }
+
+
+def account_of_load(
+    file: CheckpointFile,
+    found: EncoderTensors,
+    facts: Facts,
+    steps: Sequence[Step],
+    loaded: Sequence[str],
+) -> LoadAccount:
+    """Account for a load by the steps that were taken.
+
+    Args:
+        file: The file.
+        found: What it holds, seen by its layout.
+        facts: What is known about the file's encoder.
+        steps: What was done to its tensors, in this order.
+        loaded: Tensors of the encoder that the load fills.
+    """
+    origins = dict(found.origins)
+    resized: dict[str, Resized] = {}
+    fresh: dict[str, list[str]] = {}
+    unused = dict(found.others)
+    let_pass: dict[str, list[str]] = {}
+    for step in steps:
+        origins |= _traced(step.made_of, origins)
+        for name, one in step.resized.items():
+            resized[name] = _joined(resized.get(name), one)
+        _note(fresh, step.fresh)
+        _note(unused, _traced(step.unused, origins))
+        _note(let_pass, step.let_pass)
+    return LoadAccount(
+        checkpoint=str(file.path),
+        layout=found.layout.name,
+        container=file.container,
+        loaded=list(loaded),
+        resized=resized,
+        changes=[step.words for step in steps if step.words],
+        fresh=fresh,
+        unused=unused,
+        let_pass=let_pass,
+        facts=facts,
+        origins=origins,
+    )
+
+
+def _traced(groups: Names, origins: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Replace the names in each group by those of the file that they come from."""
+    return {
+        group: [origin for name in names for origin in origins.get(name, [name])]
+        for group, names in groups.items()
+    }
+
+
+def _joined(first: Resized | None, second: Resized) -> Resized:
+    if first is None:
+        return second
+    return Resized(first.old, second.new, f'{first.how}; {second.how}')
+
+
+def _note(groups: dict[str, list[str]], more: Names) -> None:
+    for group, names in more.items():
+        groups[group] = [*groups.get(group, []), *names]

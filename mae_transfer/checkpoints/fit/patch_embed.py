@@ -4,49 +4,51 @@ import torch
 from timm.layers import resample_patch_embed
 from torch import Tensor
 
-from mae_transfer.checkpoints.fit.account import LoadAccount
+from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 
 NAME = 'patch_embed.proj.weight'
 CHANNEL_RULES = ('mean', 'repeat', 'zero')
 
 
 def fit_patch_embed(
-    tensors: dict[str, Tensor],
-    shape: tuple[int, ...],
-    account: LoadAccount,
-    in_channels_rule: str | None = None,
-) -> None:
+    tensors: Tensors, shape: tuple[int, ...], in_channels_rule: str | None = None
+) -> Fitted:
     """Bring the projection to the encoder's channels and patch size, in this order.
 
     Args:
-        tensors: The file's encoder by PlainViT's names, changed in place.
+        tensors: The file's encoder by PlainViT's names.
         shape: Shape that the encoder's projection has, (embed_dims, in_channels, p, q).
-        account: Takes down what was done.
         in_channels_rule: How other channels are made, see :func:`adapt_channels`; not needed where
             the numbers agree.
+
+    Returns:
+        The tensors and the steps.
 
     Raises:
         ValueError: If the channels differ and no rule, or one that does not fit, is given.
     """
     if in_channels_rule not in (None, *CHANNEL_RULES):
         raise ValueError(f'in_channels_rule={in_channels_rule!r}: must be one of {CHANNEL_RULES}')
-    kernel = tensors.get(NAME)
+    kernel, steps = tensors.get(NAME), []
     if kernel is None or kernel.ndim != 4 or len(kernel) != shape[0]:
-        return  # the check of all tensors tells what is wrong
+        return tensors, []  # the check of all tensors tells what is wrong
     if kernel.shape[1] != shape[1]:
         adapted = adapt_channels(kernel, shape[1], in_channels_rule)
         how = f'{kernel.shape[1]} -> {shape[1]} channels by the rule {in_channels_rule!r}'
-        account.resize(NAME, kernel.shape, adapted.shape, how)
-        account.changes.append(f'patch_embed {how}')
+        steps.append(_step(kernel, adapted, how))
         kernel = adapted
     if kernel.shape[2:] != shape[2:]:
         (p, q), (new_p, new_q) = kernel.shape[2:], shape[2:]
         resampled = resample_patch_embed(kernel, [new_p, new_q])
         how = f'{p}x{q} -> {new_p}x{new_q} by the pseudo-inverse of bicubic resizing (FlexiViT)'
-        account.resize(NAME, kernel.shape, resampled.shape, how)
-        account.changes.append(f'patch_embed {how}')
+        steps.append(_step(kernel, resampled, how))
         kernel = resampled
-    tensors[NAME] = kernel
+    return tensors | {NAME: kernel}, steps
+
+
+def _step(old: Tensor, new: Tensor, how: str) -> Step:
+    resized = Resized(tuple(old.shape), tuple(new.shape), how)
+    return Step(f'patch_embed {how}', resized={NAME: resized})
 
 
 def adapt_channels(kernel: Tensor, in_channels: int, rule: str | None) -> Tensor:

@@ -1,85 +1,98 @@
-"""Relative positions of a file on the encoder's windows: decomposed vectors and bias tables."""
+"""Fits a file's relative positions to the encoder's windows: decomposed vectors and bias tables."""
 
 import math
-import re
 
 import torch
 from torch import Tensor
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.fit.account import LoadAccount
+from mae_transfer.checkpoints.layouts.parts import TABLE, rel_pos_names
+from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 from mae_transfer.layers.rel_pos import rel_pos_table_rows, resize_rel_pos, resize_rel_pos_table
 
-Tensors = dict[str, Tensor]
-TABLE = 'relative_position_bias_table'
 SHARED, SHARED_WINDOW = f'rel_pos_bias.{TABLE}', f'rel_pos_bias_window.{TABLE}'
 
 
-def fit_rel_pos(
-    vit: PlainViT, tensors: Tensors, account: LoadAccount, pos_grid: tuple[int, int] | None = None
-) -> None:
+def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None = None) -> Fitted:
     """Bring relative positions to the encoder's windows, and a shared table to each block.
 
     Decomposed vectors are interpolated linearly (detectron2), tables by BEiT's geometric
-    progression. Rows of a class token that the encoder does not have are dropped.
+    progression. Rows of a class token that the encoder does not have are dropped. Without any in
+    the file, those of the encoder stay fresh: they start at zero.
 
     Args:
+        tensors: The file's encoder by PlainViT's names.
         vit: The encoder; it is not changed.
-        tensors: The file's encoder by PlainViT's names, changed in place.
-        account: Takes down what was done.
         pos_grid: Rows and columns that the file's tables were made for, where it is no square.
+
+    Returns:
+        The tensors and the steps.
 
     Raises:
         ValueError: If a table's rows are those of no square window.
     """
     wanted = vit.state_dict()
-    _fit_decomposed(tensors, wanted, account)
-    _spread_shared(tensors, wanted, account)
-    steps = {}
+    tensors, vectors = _fit_decomposed(tensors, wanted)
+    tensors, shared = _spread_shared(tensors, wanted)
+    tensors, tables = _fit_tables(tensors, vit, wanted, pos_grid)
+    steps = [*vectors, *shared, *tables]
+    missing = [] if rel_pos_names(tensors) else rel_pos_names(wanted)
+    return tensors, [*steps, Step(fresh={'rel_pos': missing})] if missing else steps
+
+
+def _fit_decomposed(tensors: Tensors, wanted: Tensors) -> Fitted:
+    fitted: Tensors = {}
+    resized: dict[str, Resized] = {}
+    for name, table in tensors.items():
+        if '.rel_pos_' not in name or name not in wanted or table.ndim != 2:
+            continue
+        length = len(wanted[name])
+        if len(table) != length:
+            fitted[name] = resize_rel_pos(table, (length + 1) // 2)
+            how = f'linear, {len(table)} -> {length} distances'
+            resized[name] = Resized(tuple(table.shape), tuple(fitted[name].shape), how)
+    if not resized:
+        return tensors, []
+    return tensors | fitted, [Step(f'rel_pos {len(resized)} resized linearly', resized=resized)]
+
+
+def _spread_shared(tensors: Tensors, wanted: Tensors) -> Fitted:
+    """Copy a table that all blocks of the file share to where the encoder keeps its own."""
+    places = [name for name in wanted if name.endswith(TABLE) and name not in tensors]
+    if SHARED not in tensors or not places:
+        return tensors, []
+    spread = tensors | dict.fromkeys(places, tensors[SHARED])
+    if SHARED not in wanted:
+        del spread[SHARED]
+    words = f'shared rel_pos table copied: {len(places)}'
+    return spread, [Step(words, made_of=dict.fromkeys(places, [SHARED]))]
+
+
+def _fit_tables(
+    tensors: Tensors, vit: PlainViT, wanted: Tensors, pos_grid: tuple[int, int] | None
+) -> Fitted:
+    """Resize the bias tables; those to which the same was done make one step."""
+    fitted: Tensors = {}
+    alike: dict[str, dict[str, Resized]] = {}
     for name, target in table_grids(vit).items():
         table = tensors.get(name)
         if table is None or table.ndim != 2 or table.shape[1] != wanted[name].shape[1]:
             continue  # the check of all tensors tells what is wrong
-        fitted, how = _fit_table(name, table, target, vit.num_prefix_tokens, pos_grid)
+        new, how = _fit_table(name, table, target, vit.num_prefix_tokens, pos_grid)
         if how:
-            account.resize(name, table.shape, fitted.shape, how)
-            steps.setdefault(how, []).append(name)
-            tensors[name] = fitted
-    account.changes += [f'rel_pos tables {len(names)}: {how}' for how, names in steps.items()]
-
-
-def _fit_decomposed(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> None:
-    resized = 0
-    for name in [name for name in tensors if '.rel_pos_' in name and name in wanted]:
-        table, length = tensors[name], len(wanted[name])
-        if table.ndim == 2 and len(table) != length:
-            tensors[name] = resize_rel_pos(table, (length + 1) // 2)
-            how = f'linear, {len(table)} -> {length} distances'
-            account.resize(name, table.shape, tensors[name].shape, how)
-            resized += 1
-    if resized:
-        account.changes.append(f'rel_pos {resized} resized linearly')
-
-
-def _spread_shared(tensors: Tensors, wanted: Tensors, account: LoadAccount) -> None:
-    """Copy a table that all blocks of the file share to where the encoder keeps its own."""
-    if SHARED not in tensors:
-        return
-    places = [name for name in wanted if name.endswith(TABLE) and name not in tensors]
-    if not places:
-        return
-    table, origin = tensors[SHARED], account.origins.get(SHARED, [SHARED])
-    for name in places:
-        tensors[name] = table
-        account.origins[name] = origin
-    if SHARED not in wanted:
-        del tensors[SHARED]
-    account.changes.append(f'shared rel_pos table copied: {len(places)}')
+            fitted[name] = new
+            resized = Resized(tuple(table.shape), tuple(new.shape), how)
+            alike.setdefault(how, {})[name] = resized
+    steps = [
+        Step(f'rel_pos tables {len(resized)}: {how}', resized=resized)
+        for how, resized in alike.items()
+    ]
+    return tensors | fitted, steps
 
 
 def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:
     """Rows and columns that each bias table of an encoder is made for, by its name."""
-    grids = {
+    grids: dict[str, tuple[int, int]] = {
         f'blocks.{i}.attn.{TABLE}': block.attn.rel_pos_size
         for i, block in enumerate(vit.blocks)
         if block.attn.relative_position_bias_table is not None
@@ -100,7 +113,7 @@ def _fit_table(
     """Return the table of another window and prefix, and what was done; '' = nothing."""
     source, prefix = find_table_grid(name, len(table), target, pos_grid)
     how = []
-    if source != tuple(target):
+    if source != target:
         table = resize_rel_pos_table(table, source, target, prefix)
         old, new = (f'{h}x{w}' for h, w in (source, target))
         how.append(f"{old} -> {new} on BEiT's geometric progression")
@@ -123,7 +136,7 @@ def find_table_grid(
     Raises:
         ValueError: If none has this number of rows.
     """
-    grids = [tuple(grid) for grid in (stated, target) if grid is not None]
+    grids = [grid for grid in (stated, target) if grid is not None]
     for prefix in (0, 1):
         side = math.isqrt(max(rows - 3 * prefix, 0))
         if side % 2:
@@ -136,8 +149,3 @@ def find_table_grid(
         f'{name} of the file has {rows} rows, which is no square window, with or without a class '
         "token: add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ...)"
     )
-
-
-def has_rel_pos(name: str) -> bool:
-    """Whether a tensor of an encoder holds relative positions."""
-    return re.search(rf'(^|\.)(rel_pos_[hw]|{TABLE})$', name) is not None

@@ -7,17 +7,25 @@ from the config (``facts``) or, where none of these speaks, from the layout, who
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.backbones.timm_weights import timm_facts
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.files.hugging_face import CONFIG, config_facts
-from mae_transfer.checkpoints.files.metadata import check_metadata, sincos_orders
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors
+from mae_transfer.checkpoints.files.metadata import check_metadata
+from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.layouts.pos_grid import square_grids
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
+from mae_transfer.checkpoints.steps import Tensors
+from mae_transfer.layers.pos_embed import sincos_orders
 
-Facts = dict[str, tuple[object, str]]  # fact -> (value, who states it)
+Facts = dict[str, tuple[Any, str]]  # fact -> (value, who states it)
 
-TENSORS, METADATA, LAYOUT, STATED = "the file's tensors", "the file's metadata", 'layout', 'facts='
+TENSORS, METADATA = "the file's tensors", "the file's metadata"
+ARGUMENTS, STATED, LAYOUT = "the file's arguments", 'facts=', 'layout'
+FIXED_ORDERS = ('xy', 'yx')
 ENCODER = "the encoder's config, nothing else states it"
 
 COMPARED = {
@@ -49,93 +57,108 @@ def gather_facts(file: CheckpointFile, found: EncoderTensors, stated: dict | Non
     Raises:
         ValueError: If a statement cannot be true or two contradict each other, naming both values.
     """
+    sources = _statements(file, found, stated or {})
+    for told, source in sources:
+        check_metadata(told, source)
     facts: Facts = {}
-    grid = (stated or {}).get('pos_grid') or (file.metadata or {}).get('pos_grid')
-    _add(facts, tensor_facts(found.tensors, grid), TENSORS)
-    _add(facts, file.metadata or {}, METADATA)
-    config = file.config or {}
-    timm_name = (file.metadata or config).get('timm_name', config.get('architecture'))
-    if timm_name is not None:
-        if not isinstance(timm_name, str):
-            raise ValueError(f'the file states the timm model {timm_name!r}: must be a name')
-        _add(facts, timm_facts(timm_name), f"timm's {timm_name}")
-    else:
-        _add(facts, config_facts(config), CONFIG)
-    if 'norm_pix_loss' in file.arguments:
-        _add(facts, {'norm_pix': bool(file.arguments['norm_pix_loss'])}, "the file's arguments")
-    if stated:
-        unknown = sorted(stated.keys() - WORDS.keys())
-        if unknown:
-            raise ValueError(f'facts={stated}: {unknown[0]!r} must be one of {", ".join(WORDS)}')
-        _add(facts, stated, STATED)
+    for told, source in sources:
+        for fact, value in told.items():
+            if fact in WORDS and value is not None:
+                _add(facts, fact, tuple(value) if isinstance(value, list) else value, source)
     dims = facts.get('embed_dims', (None,))[0]
     for fact, value in found.layout.facts_of(dims).items():
         facts.setdefault(fact, (value, f'{LAYOUT} {found.layout.name}'))
     return facts
 
 
-def _add(facts: Facts, more: dict, source: str) -> None:
-    check_metadata(more, source)
-    for fact, value in more.items():
-        if fact not in WORDS or value is None:
-            continue
-        value = tuple(value) if isinstance(value, list) else value
-        known = facts.get(fact)
-        if known is not None and not _agree(fact, known[0], value):
-            raise ValueError(
-                f'{WORDS[fact]} {_shown(known[0])} by {known[1]}, but {_shown(value)} by {source}: '
-                'the file contradicts itself or another config; use only what belongs together'
-            )
-        facts.setdefault(fact, (value, source))
+def _statements(
+    file: CheckpointFile, found: EncoderTensors, stated: dict[str, Any]
+) -> list[tuple[dict[str, Any], str]]:
+    """List who states what; the first one counts where they agree."""
+    unknown = sorted(stated.keys() - WORDS.keys())
+    if unknown:
+        raise ValueError(f'facts={stated}: {unknown[0]!r} must be one of {", ".join(WORDS)}')
+    check_metadata(stated, STATED)
+    metadata, config = file.metadata or {}, file.config or {}
+    grid = stated.get('pos_grid') or metadata.get('pos_grid')
+    tensors = tensor_facts(found.tensors, grid)
+    timm_name = (file.metadata or config).get('timm_name', config.get('architecture'))
+    if timm_name is None:
+        library = (config_facts(config), CONFIG)
+    elif isinstance(timm_name, str):
+        library = (timm_facts(timm_name), f"timm's {timm_name}")
+    else:
+        raise ValueError(f'the file states the timm model {timm_name!r}: must be a name')
+    arguments = {}
+    if 'norm_pix_loss' in file.arguments:
+        arguments['norm_pix'] = bool(file.arguments['norm_pix_loss'])
+    return [
+        (tensors, TENSORS),
+        (metadata, METADATA),
+        library,
+        (arguments, ARGUMENTS),
+        (stated, STATED),
+    ]
 
 
-def tensor_facts(tensors: dict, pos_grid: tuple[int, int] | None = None) -> dict:
+def _add(facts: Facts, fact: str, value: Any, source: str) -> None:
+    known, by = facts.setdefault(fact, (value, source))
+    if not _agree(fact, known, value):
+        raise ValueError(
+            f'{WORDS[fact]} {_shown(known)} by {by}, but {_shown(value)} by {source}: the file '
+            'contradicts itself or another config; use only what belongs together'
+        )
+
+
+def tensor_facts(tensors: Tensors, pos_grid: Sequence[int] | None = None) -> dict[str, Any]:
     """Read off tensors what their names and shapes tell.
 
     Args:
         tensors: An encoder by PlainViT's names.
         pos_grid: Rows and columns of the positions, where they are no square.
     """
-    facts = {}
+    facts: dict[str, Any] = {}
     blocks = [int(match[1]) for name in tensors if (match := re.match(r'blocks\.(\d+)\.', name))]
+    parts = find_parts(tensors)
     if blocks:
         facts['num_layers'] = max(blocks) + 1
-        facts['layer_scale'] = any(name.endswith('.ls1.gamma') for name in tensors)
+        facts['layer_scale'] = parts.layer_scale
     kernel = tensors.get('patch_embed.proj.weight')
     if kernel is not None and kernel.ndim == 4:
         facts['embed_dims'], facts['in_channels'], *patch_size = kernel.shape
         facts['patch_size'] = tuple(patch_size)
     table = tensors.get('pos_embed')
     if table is not None and table.ndim == 3:
-        side = math.isqrt(table.shape[1])
-        grid = tuple(pos_grid or (side, side))
-        if 0 < math.prod(grid) <= table.shape[1]:
-            orders = sincos_orders(table, grid)
-            if len(orders) == 1:
-                facts['pos_order'] = orders[0]
+        rows, orders = table.shape[1], set()
+        for h, w in [pos_grid] if pos_grid else square_grids(rows, parts.num_register_tokens):
+            orders |= set(sincos_orders(table, (h, w)) if h * w <= rows else ())
+        if len(orders) == 1:
+            facts['pos_order'] = orders.pop()
     return facts
 
 
-def check_facts(vit: PlainViT, facts: Facts) -> None:
+def check_facts(vit: PlainViT, facts: Facts) -> Facts:
     """Compare the file's encoder with the one that is to be loaded, before any single tensor.
+
+    Returns:
+        The facts; where nobody states what is compared, the encoder's own are taken.
 
     Raises:
         ValueError: With one sentence naming each fact in which they differ.
     """
-    own = {fact: getattr(vit, fact) for fact in COMPARED if fact != 'act'} | {'act': 'gelu'}
+    own = vit.metadata()
     wrong = [
         f'{words} {_shown(facts[fact][0])} in the file ({facts[fact][1]}), {_shown(own[fact])} in '
         'the encoder'
         for fact, words in COMPARED.items()
         if fact in facts and not _agree(fact, facts[fact][0], own[fact])
     ]
-    if vit.pos_embed is not None and 'pos_order' in facts:
-        orders = sincos_orders(vit.pos_embed, vit.pos_grid)
+    if 'pos_order' in facts and own['pos_order'] in FIXED_ORDERS and math.prod(vit.pos_grid) > 1:
         order, source = facts['pos_order']
-        if order in ('xy', 'yx') and source == TENSORS and orders and order not in orders:
+        if order in FIXED_ORDERS and source == TENSORS and order != own['pos_order']:
             wrong.append(
-                f'axis order of the positions {order!r} in the file ({source}), {orders[0]!r} in '
-                f"the encoder: build it with pos_embed='sincos_{order}'"
+                f'axis order of the positions {order!r} in the file ({source}), '
+                f"{own['pos_order']!r} in the encoder: build it with pos_embed='sincos_{order}'"
             )
     if wrong:
         by_layout = any(LAYOUT in sentence for sentence in wrong)
@@ -146,8 +169,7 @@ def check_facts(vit: PlainViT, facts: Facts) -> None:
             f'{"; ".join(wrong)}. Give a checkpoint of this architecture, or set arch and norm_eps '
             f'of the encoder to those of the file{exception if by_layout else ""}'
         )
-    for fact in COMPARED:
-        facts.setdefault(fact, (own[fact], ENCODER))
+    return facts | {fact: (own[fact], ENCODER) for fact in COMPARED if fact not in facts}
 
 
 def _agree(fact: str, one: object, other: object) -> bool:

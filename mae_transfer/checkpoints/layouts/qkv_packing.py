@@ -7,9 +7,8 @@ of a fused tensor are query, key, value, and per head contiguous inside each.
 import re
 
 import torch
-from torch import Tensor
 
-Tensors = dict[str, Tensor]
+from mae_transfer.checkpoints.steps import Tensors
 
 SEPARATE = re.compile(r'(.*\.attn\.)([qkv])\.(weight|bias)')
 FUSED = re.compile(r'(.*\.attn\.)qkv\.(weight|bias)')
@@ -20,7 +19,7 @@ def join_qkv(tensors: Tensors) -> Tensors:
 
     A group of which a part is missing stays as it is, so that the missing part can be named.
     """
-    joined = {}
+    joined: Tensors = {}
     for name, tensor in tensors.items():
         found = SEPARATE.fullmatch(name)
         parts = [f'{found[1]}{part}.{found[3]}' for part in 'qkv'] if found else []
@@ -33,7 +32,7 @@ def join_qkv(tensors: Tensors) -> Tensors:
 
 def split_qkv(tensors: Tensors) -> Tensors:
     """Split ``attn.qkv`` to ``attn.q``, ``attn.k`` and ``attn.v``; inverse of :func:`join_qkv`."""
-    split = {}
+    split: Tensors = {}
     for name, tensor in tensors.items():
         found = FUSED.fullmatch(name)
         if found is None:
@@ -46,7 +45,7 @@ def split_qkv(tensors: Tensors) -> Tensors:
 
 def join_qv_bias(tensors: Tensors) -> Tensors:
     """Join ``attn.q_bias`` and ``attn.v_bias`` (BEiT, CAE) to ``attn.qkv.bias``, zero for keys."""
-    joined = {}
+    joined: Tensors = {}
     for name, tensor in tensors.items():
         stem, _, part = name.rpartition('.')
         if part == 'q_bias' and f'{stem}.v_bias' in tensors:
@@ -63,7 +62,7 @@ def split_qv_bias(tensors: Tensors) -> Tensors:
     That is exact: a bias of the keys adds the same to all logits of a query, which softmax does not
     feel, with relative positions or without.
     """
-    split = {}
+    split: Tensors = {}
     for name, tensor in tensors.items():
         if name.endswith('.attn.qkv.bias'):
             stem = name.removesuffix('qkv.bias')

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mae_transfer.backbones import PlainViT
 from mae_transfer.checkpoints.export.export import export_checkpoint
 from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
-from mae_transfer.checkpoints.files.metadata import encoder_metadata
 from mae_transfer.checkpoints.files.pretraining_metadata import pretraining_metadata
 from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.pretrain import MaskedAutoencoder
@@ -29,7 +28,7 @@ PLAIN = {}
 
 def save_own(folder: Path, vit: PlainViT, name: str = 'own.pth') -> Path:
     path = folder / name
-    torch.save(own_checkpoint(vit.state_dict(), encoder_metadata(vit)), path)
+    torch.save(own_checkpoint(vit.state_dict(), vit.metadata()), path)
     return path
 
 
@@ -62,7 +61,7 @@ def own_mae(mask_ratio: float = 0.5, norm_pix: bool = True, **backbone) -> Maske
 
 
 def save_mae(folder: Path, model: MaskedAutoencoder) -> Path:
-    facts = encoder_metadata(model.backbone) | pretraining_metadata(model)
+    facts = model.backbone.metadata() | pretraining_metadata(model)
     path = folder / 'mae.pth'
     torch.save({'state_dict': model.state_dict(), 'meta': {'mae_transfer': facts}}, path)
     return path
@@ -414,6 +413,22 @@ def test_export__our_own_takes_everything(tmp_path, changes, suffix):
         assert torch.equal(again.state_dict()[name], tensor), name
 
 
+def test_export__our_own_of_a_distilled_deit_loads_into_what_it_names(tmp_path):
+    """Its distillation token is a register token with a position."""
+    tensors = dict(make_vit(num_register_tokens=1).state_dict())
+    tensors['dist_token'] = tensors.pop('reg_token')
+    tensors['pos_embed'] = torch.randn(1, 18, 32)
+    torch.save({'model': tensors}, tmp_path / 'deit.pth')
+    export = export_checkpoint(tmp_path / 'deit.pth', 'mae_transfer', facts=dict(num_heads=4))
+    again = PlainViT(**export.arguments)
+    account = load_pretrained(again, export.path)
+    assert account.changes == [
+        'dist_token as a register token',
+        'rows of the register tokens added to them',
+    ]
+    assert torch.equal(again.reg_token, tensors['dist_token'] + tensors['pos_embed'][:, 1:2])
+
+
 def test_export__metadata_stand_in_every_file(tmp_path):
     source = save_mae(tmp_path, own_mae(layer_scale_init=0.5))
     for target in ('mae_transfer', 'fair-mae', 'timm', 'mmpretrain', 'detectron2'):
@@ -493,7 +508,7 @@ def test_export__decoder_without_a_place_in_the_target(tmp_path):
     state = model.state_dict()
     state['neck.decoder_pred.weight'] = torch.zeros(7, 16)
     state['neck.decoder_pred.bias'] = torch.zeros(7)
-    facts = encoder_metadata(model.backbone)
+    facts = model.backbone.metadata()
     torch.save({'state_dict': state, 'meta': {'mae_transfer': facts}}, tmp_path / 'x.pth')
     with pytest.raises(ValueError, match='its decoder predicts 7 values a patch.*--no-decoder'):
         export_checkpoint(tmp_path / 'x.pth', 'fair-mae')

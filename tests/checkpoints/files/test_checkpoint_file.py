@@ -11,28 +11,9 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from mae_transfer.checkpoints.files.checkpoint_file import find_checkpoint, read_checkpoint
+from tests.support.hostile_pickles import RunsAShell, WritesAFile
 
 TENSORS = {'blocks.0.norm1.weight': torch.arange(3.0), 'norm.bias': torch.ones(2)}
-
-
-class WritesAFile:
-    """Pickles as a call that would create a file when it is loaded."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return open, (self.path, 'w')
-
-
-class RunsAShell:
-    """Pickles as a call of a module that torch blocks altogether."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.system, (f'touch {self.path}',)
 
 
 @pytest.mark.parametrize('container', ['state_dict', 'model', 'module', 'model_ema', 'raw'])

@@ -5,20 +5,24 @@ import torch
 from torch.testing import assert_close
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
-from mae_transfer.checkpoints.fit.account import LoadAccount
+from mae_transfer.checkpoints.fit.account import account_of_load
 from mae_transfer.checkpoints.fit.encoder import fit_encoder
-from mae_transfer.checkpoints.layouts.facts import gather_facts
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
+from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
+from mae_transfer.checkpoints.steps import Resized
 from tests.references.checkpoint_files import ARCH, make_vit
+
+PLACES = {'pos_grid': [2, 8]}
 
 
 def fit(vit, tensors, metadata=None, stated=None, layout='timm ViT', **kwargs):
     tensors = dict(tensors)
     file = CheckpointFile(Path('x.pth'), 'raw', tensors, metadata)
     found = EncoderTensors(layout_named(layout), '', tensors, {}, {})
-    account = LoadAccount('x.pth', layout)
-    facts = gather_facts(file, found, stated)
-    return fit_encoder(vit, tensors, account, facts, **kwargs), account
+    facts = check_facts(vit, gather_facts(file, found, stated))
+    fitted, steps = fit_encoder(tensors, vit, facts, **kwargs)
+    return fitted, account_of_load(file, found, facts, steps, list(fitted))
 
 
 def bicubic(table, old, new):
@@ -96,12 +100,20 @@ def test_fit_encoder__class_token_without_a_position_computes_the_same(file_row,
 def test_fit_encoder__stated_grid_counts_more_than_a_square(how):
     source = make_vit(img_size=(16, 64))  # 2x8 = 16 places, as 4x4 has
     vit = make_vit(seed=1, img_size=(32, 32))
-    grid = {'pos_grid': [2, 8]}
-    stated = dict(metadata=grid) if how == 'metadata' else dict(stated=grid)
+    stated = dict(metadata=PLACES) if how == 'metadata' else dict(stated=PLACES)
     tensors, account = fit(vit, source.state_dict(), **stated)
     expected = bicubic(source.pos_embed[:, 1:], (2, 8), (4, 4))
     assert_close(tensors['pos_embed'][:, 1:], expected, atol=1e-5, rtol=1e-5)
     assert account.changes == ['pos_embed 2x8 -> 4x4 bicubic']
+
+
+def test_fit_encoder__positions_of_another_grid_with_as_many_places_are_resized():
+    """Both tables have 1 + 16 rows, but no value of the patches is the file's."""
+    tensors, account = fit(make_vit(), make_vit(img_size=(16, 64)).state_dict(), PLACES)
+    assert account.resized['pos_embed'] == Resized(
+        (1, 17, 32), (1, 17, 32), 'pos_embed 2x8 -> 4x4 bicubic'
+    )
+    assert account.encoder['pos_embed']['status'] == 'resized'
 
 
 @pytest.mark.parametrize(

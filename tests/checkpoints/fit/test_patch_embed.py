@@ -3,14 +3,13 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from mae_transfer.checkpoints.fit.account import LoadAccount
 from mae_transfer.checkpoints.fit.patch_embed import NAME, adapt_channels, fit_patch_embed
+from mae_transfer.checkpoints.steps import Resized
 
 
 def fit(kernel, shape, rule=None):
-    account, tensors = LoadAccount('x.pth', 'test'), {NAME: kernel}
-    fit_patch_embed(tensors, shape, account, rule)
-    return tensors[NAME], account
+    tensors, steps = fit_patch_embed({NAME: kernel}, shape, rule)
+    return tensors[NAME], steps
 
 
 def tokens(images, kernel):
@@ -20,20 +19,18 @@ def tokens(images, kernel):
 def test_fit_patch_embed__tokens_of_an_enlarged_picture_stay():
     """The definition of FlexiViT (arXiv 2212.08013, eq. 4): <resize(x), new> = <x, old>, H != W."""
     kernel, picture = torch.randn(32, 3, 8, 4), torch.randn(2, 3, 8, 4)
-    resampled, account = fit(kernel, (32, 3, 16, 6))
+    resampled, (step,) = fit(kernel, (32, 3, 16, 6))
     larger = F.interpolate(picture, (16, 6), mode='bicubic', antialias=True)
     assert_close(tokens(larger, resampled), tokens(picture, kernel), atol=1e-3, rtol=1e-3)
-    assert account.resized[NAME].old == (32, 3, 8, 4)
-    assert account.resized[NAME].new == (32, 3, 16, 6)
-    assert account.changes == [
-        'patch_embed 8x4 -> 16x6 by the pseudo-inverse of bicubic resizing (FlexiViT)'
-    ]
+    how = '8x4 -> 16x6 by the pseudo-inverse of bicubic resizing (FlexiViT)'
+    assert step.words == f'patch_embed {how}'
+    assert step.resized == {NAME: Resized((32, 3, 8, 4), (32, 3, 16, 6), how)}
 
 
 def test_fit_patch_embed__same_shape_stays_bit_for_bit():
     kernel = torch.randn(32, 3, 8, 8)
-    same, account = fit(kernel, (32, 3, 8, 8))
-    assert same is kernel and account.changes == [] and account.resized == {}
+    same, steps = fit(kernel, (32, 3, 8, 8))
+    assert same is kernel and steps == []
 
 
 @pytest.mark.parametrize('rule, channels', [('mean', 1), ('mean', 5), ('repeat', 6), ('zero', 4)])
@@ -58,11 +55,13 @@ def test_adapt_channels__by_hand():
 
 
 def test_fit_patch_embed__channels_and_patch_size_are_both_told():
-    fitted, account = fit(torch.randn(32, 3, 8, 8), (32, 4, 4, 4), 'mean')
+    fitted, steps = fit(torch.randn(32, 3, 8, 8), (32, 4, 4, 4), 'mean')
     assert fitted.shape == (32, 4, 4, 4)
-    step = account.resized[NAME]
-    assert (step.old, step.new) == ((32, 3, 8, 8), (32, 4, 4, 4))
-    assert step.how.startswith("3 -> 4 channels by the rule 'mean'; 8x8 -> 4x4 by the pseudo-inv")
+    channels, patch = (step.resized[NAME] for step in steps)
+    assert (channels.old, channels.new) == ((32, 3, 8, 8), (32, 4, 8, 8))
+    assert (patch.old, patch.new) == ((32, 4, 8, 8), (32, 4, 4, 4))
+    assert channels.how == "3 -> 4 channels by the rule 'mean'"
+    assert patch.how.startswith('8x8 -> 4x4 by the pseudo-inverse')
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mae_transfer.checkpoints.fit.account import LoadAccount
-from mae_transfer.checkpoints.fit.rel_pos import find_table_grid, fit_rel_pos, has_rel_pos
+from mae_transfer.checkpoints.fit.rel_pos import find_table_grid, fit_rel_pos
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.references.checkpoint_files import make_vit
 
 TABLE = 'blocks.{}.attn.relative_position_bias_table'
 
 
-def fit(vit, tensors, pos_grid=None):
-    account, tensors = LoadAccount('x.pth', 'test'), dict(tensors)
-    fit_rel_pos(vit, tensors, account, pos_grid)
-    return tensors, account
+def words_of(steps):
+    return [step.words for step in steps]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +39,13 @@ def test_fit_rel_pos__windows_and_global_blocks_get_their_own_sizes():
         n: torch.randn_like(t) for n, t in source.state_dict().items() if n.endswith('table')
     }
     plain = dict(with_cls_token=False, rel_pos='table', window_size=3, global_blocks=(1,))
-    fitted, account = fit(make_vit(img_size=(24, 56), **plain), tensors)
+    fitted, steps = fit_rel_pos(tensors, make_vit(img_size=(24, 56), **plain))
+    resized = {name: one for step in steps for name, one in step.resized.items()}
     for i, grid in enumerate([(3, 3), (3, 7)]):
         expected = resize_rel_pos_table(tensors[TABLE.format(i)], (4, 4), grid, 1)[:-3]
         assert_close(fitted[TABLE.format(i)], expected, atol=0, rtol=0)
-        assert account.resized[TABLE.format(i)].old == (52, 4)
-    assert account.changes == [
+        assert resized[TABLE.format(i)].old == (52, 4)
+    assert words_of(steps) == [
         f"rel_pos tables 1: 4x4 -> {grid} on BEiT's geometric progression, without the rows of the "
         'class token'
         for grid in ('3x3', '3x7')
@@ -56,31 +54,27 @@ def test_fit_rel_pos__windows_and_global_blocks_get_their_own_sizes():
 
 def test_fit_rel_pos__class_rows_start_at_zero():
     tensors = {TABLE.format(i): torch.randn(49, 4) for i in range(2)}
-    fitted, account = fit(make_vit(rel_pos='table'), tensors)
+    fitted, steps = fit_rel_pos(tensors, make_vit(rel_pos='table'))
     assert_close(fitted[TABLE.format(1)][:49], tensors[TABLE.format(1)], atol=0, rtol=0)
     assert not fitted[TABLE.format(1)][49:].any()
-    assert account.changes == ['rel_pos tables 2: with zero rows for the class token']
+    assert words_of(steps) == ['rel_pos tables 2: with zero rows for the class token']
 
 
 def test_fit_rel_pos__one_shared_table_for_all_and_for_windows():
     table = torch.randn(49, 4)
     plain = dict(with_cls_token=False, rel_pos='shared_table', window_size=2, global_blocks=(1,))
-    fitted, account = fit(make_vit(**plain), {'rel_pos_bias.relative_position_bias_table': table})
+    fitted, steps = fit_rel_pos(
+        {'rel_pos_bias.relative_position_bias_table': table}, make_vit(**plain)
+    )
     assert_close(fitted['rel_pos_bias.relative_position_bias_table'], table, atol=0, rtol=0)
     window = fitted['rel_pos_bias_window.relative_position_bias_table']
     assert_close(window, resize_rel_pos_table(table, (4, 4), (2, 2)), atol=0, rtol=0)
-    assert account.changes[0] == 'shared rel_pos table copied: 1'
+    assert steps[0].words == 'shared rel_pos table copied: 1'
 
 
 def test_fit_rel_pos__same_windows_stay_bit_for_bit():
     vit = make_vit(rel_pos='table')
     tensors = {n: torch.randn_like(t) for n, t in vit.state_dict().items() if n.endswith('table')}
-    fitted, account = fit(vit, tensors)
+    fitted, steps = fit_rel_pos(tensors, vit)
     assert_close(fitted, tensors, atol=0, rtol=0)
-    assert account.changes == [] and account.resized == {}
-
-
-def test_has_rel_pos__names():
-    assert has_rel_pos('blocks.0.attn.rel_pos_h') and has_rel_pos(TABLE.format(0))
-    assert has_rel_pos('rel_pos_bias.relative_position_bias_table')
-    assert not has_rel_pos('blocks.0.attn.qkv.weight') and not has_rel_pos('pos_embed')
+    assert steps == []

@@ -6,7 +6,8 @@ import torch
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts, tensor_facts
-from mae_transfer.checkpoints.layouts.key_maps import EncoderTensors, layout_named
+from mae_transfer.checkpoints.layouts.table import layout_named
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from tests.references.checkpoint_files import ARCH, make_vit
 
 
@@ -59,6 +60,7 @@ def test_gather_facts__sources_in_their_order():
         (dict(config=dict(hidden_size=64)), None, "width 32 by the file's tensors, but 64 by conf"),
         (dict(metadata=dict(norm_eps=1e-5)), dict(norm_eps=1e-6), '1e-05 by .*, but 1e-06 by fact'),
         ({}, dict(heads=8), "'heads' must be one of embed_dims"),
+        ({}, dict(pos_grid=[4]), r'facts= states pos_grid=\[4\]: must be two positive ints'),
         ({}, dict(num_heads=-1), 'facts= states num_heads=-1: must be a positive int'),
         (dict(config=dict(architecture='resnet18')), None, 'timm:resnet18 is a ResNet'),
         (dict(metadata=dict(timm_name='hf-hub:x/y')), None, "'hf-hub:x/y': timm has no such arch"),
@@ -71,8 +73,7 @@ def test_gather_facts__contradictions(file, stated, words):
 
 
 def test_check_facts__what_nobody_states_is_the_encoders():
-    vit, facts = make_vit(), gather()
-    check_facts(vit, facts)
+    facts = check_facts(make_vit(), gather())
     assert facts['num_heads'] == (4, "the encoder's config, nothing else states it")
     assert facts['act'][0] == 'gelu' and facts['norm_eps'][0] == 1e-6
 

@@ -121,6 +121,5 @@ ORDERS = {
 
 RUNS = {
     PRETRAIN: [],
-    SCRATCH: ['accuracy/top1'],
     LINEAR: ['accuracy/top1'],
 }

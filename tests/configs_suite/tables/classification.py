@@ -29,18 +29,6 @@ CAE_ATTENTIVE = f'{ROOM}vit-base-p16_cae-pre_32xb256-amp-attentive-coslr-90e_in1
 CAE_ATTENTIVE_LARGE = f'{ROOM}vit-large-p16_cae-pre_32xb256-amp-attentive-coslr-90e_in1k.py'
 
 
-def of_transfer(method: str, words: str, epochs: int, data: str) -> str:
-    """Path of a recipe on another data set: always ViT-B/16 and a batch of 1024."""
-    return f'{ROOM}vit-base-p16_{method}-pre_8xb128-amp-{words}coslr-{epochs}e_{data}.py'
-
-
-TRANSFER_SETS = {
-    'food101': ('food-101', 101),
-    'clipart': ('clipart', 345),
-    'sketch': ('sketch', 345),
-}
-
-
 def cosine(epochs: int, warm: int, lowest: float = 0.0) -> Curve:
     """From 0 in ``warm`` epochs, then half a cosine to ``lowest`` of the peak."""
     return Curve(warm_up_cosine(warm, epochs, lowest), epochs, warm, 20)
@@ -59,10 +47,10 @@ def mae(lr: float, epochs: int, layer_decay: float, drop_path: float) -> Recipe:
     )
 
 
-def cae(lr: float, epochs: int, layer_decay: float, drop_path: float, batch: int = 4096) -> Recipe:
+def cae(lr: float, epochs: int, layer_decay: float, drop_path: float) -> Recipe:
     """Fine-tuning as in CAE's scripts: 5 epochs of warm-up, down to 1e-6."""
     return Recipe(
-        batch=batch,
+        batch=4096,
         lr=lr,
         weight_decay=0.05,
         curve=cosine(epochs, 5, 1e-6 / lr),
@@ -85,11 +73,11 @@ def scratch(epochs: int, drop_path: float) -> Recipe:
     )
 
 
-def linear(batch: int = 16384, lr: float = 6.4) -> Recipe:
+def linear() -> Recipe:
     """MAE's Table 10 and main_linprobe.py: LARS, 90 epochs, 10 of warm-up, down to 0."""
     return Recipe(
-        batch=batch,
-        lr=lr,
+        batch=16384,
+        lr=6.4,
         weight_decay=0.0,
         curve=cosine(90, 10),
         no_decay=(),
@@ -99,11 +87,11 @@ def linear(batch: int = 16384, lr: float = 6.4) -> Recipe:
     )
 
 
-def attentive(batch: int = 8192, lr: float = 0.4) -> Recipe:
+def attentive() -> Recipe:
     """CAE's attentive probe: SGD, 90 epochs, 10 of warm-up, down to 1e-6."""
     return Recipe(
-        batch=batch,
-        lr=lr,
+        batch=8192,
+        lr=0.4,
         weight_decay=0.0,
         curve=cosine(90, 10, 1e-6 / 0.4),
         no_decay=(),
@@ -138,13 +126,6 @@ RECIPES = {
     CAE_ATTENTIVE: attentive(),
     CAE_ATTENTIVE_LARGE: attentive(),
 }
-# No recipe is published: that of ImageNet-1K, learning rates by the linear rule.
-for name in TRANSFER_SETS:
-    RECIPES[of_transfer('mae', '', 100, name)] = mae(2e-3, 100, 0.65, 0.1)
-    RECIPES[of_transfer('cae', '', 100, name)] = cae(2e-3, 100, 0.65, 0.1, batch=1024)
-    for method in ('mae', 'cae'):
-        RECIPES[of_transfer(method, 'linear-', 90, name)] = linear(1024, 0.4)
-        RECIPES[of_transfer(method, 'attentive-', 90, name)] = attentive(1024, 0.05)
 
 FINE_TUNING_DATA = {
     'model.data_preprocessor.mean': [123.675, 116.28, 103.53],
@@ -305,28 +286,6 @@ FACTS = {
     },
 }
 
-
-def class_folders(folder: str, classes: int) -> dict:
-    """Facts of a data set with one folder a class."""
-    facts = {
-        'model.head.num_classes': classes,
-        'model.data_preprocessor.num_classes': classes,
-    }
-    for stage, part in (('train', 'train'), ('val', 'val'), ('test', 'val')):
-        dataset = f'{stage}_dataloader.dataset'
-        facts[f'{dataset}.type'] = 'CustomDataset'
-        facts[f'{dataset}.data_root'] = f'data/{folder}'
-        facts[f'{dataset}.data_prefix'] = part
-    return facts
-
-
-for name, (folder, classes) in TRANSFER_SETS.items():
-    for method in ('mae', 'cae'):
-        fine_tuning = of_transfer(method, '', 100, name)
-        FACTS[fine_tuning] = {**class_folders(folder, classes), **FINE_TUNING_DATA}
-        for words in ('linear-', 'attentive-'):
-            FACTS[of_transfer(method, words, 90, name)] = class_folders(folder, classes)
-
 FINE_TUNING_ORDER = ['RandomResizedCrop', 'RandomFlip', 'RandAugment', 'RandomErasing']
 ORDERS = {
     CLASSIFY: FINE_TUNING_ORDER,
@@ -349,5 +308,4 @@ RUNS: dict[str, list[str]] = {
     CAE_BASE: ['accuracy/top1'],
     LINEAR: ['accuracy/top1'],
     CAE_ATTENTIVE: ['accuracy/top1'],
-    of_transfer('cae', 'linear-', 90, 'food101'): ['accuracy/top1'],
 }

@@ -312,5 +312,5 @@ ORDERS = {
 }
 
 RUNS: dict[str, list[str]] = {
-    path: ['coco/bbox_mAP', 'coco/segm_mAP'] for path in (DETECT, RPN_LN, CASCADE, FPN, CAE_CASCADE)
+    path: ['coco/bbox_mAP', 'coco/segm_mAP'] for path in (DETECT, FPN, CAE_CASCADE)
 }

@@ -182,7 +182,6 @@ ORDERS = {
 RUNS: dict[str, list[str]] = {
     MAE_800: [],
     ABLATIONS['mask-token']: [],
-    ABLATIONS['pca']: [],
     ABLATIONS['dvae']: [],
     REPEAT: [],
 }

@@ -124,7 +124,4 @@ ORDERS = {
     SEGMENT: ['RandomResize', 'RandomCrop', 'RandomFlip', 'PhotoMetricDistortion'],
 }
 
-RUNS: dict[str, list[str]] = {
-    SEGMENT: ['mIoU'],
-    CAE_1600: ['mIoU'],
-}
+RUNS: dict[str, list[str]] = {SEGMENT: ['mIoU']}

@@ -1,11 +1,11 @@
 """MAE ablation, ViT-L/16: tokens of DALL-E's discrete VAE as target, by cross-entropy.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4.1 and table 1d.
-Expected: 85.3 % top-1 after fine-tuning, 71.6 % of a linear probe.
+Expected: 85.3 % top-1 after fine-tuning, 71.6 % of a linear probe (Table 1d).
 Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md), and the tokenizer.
 
-    tools/dist_train.sh \
-    configs/pretrain/mae/ablation/mae_vit-large-p16_dvae_8xb512-amp-coslr-800e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/mae/ablation/mae_vit-large-p16_dvae_8xb512-amp-coslr-800e_in1k.py 8
 
 The weights of DALL-E's encoder lie in model.target_generator.checkpoint; without them the error
 says where to get them. With a tokenizer of this toolkit instead:

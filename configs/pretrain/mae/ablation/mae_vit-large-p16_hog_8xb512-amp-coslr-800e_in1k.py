@@ -1,11 +1,11 @@
 """MAE ablation, ViT-L/16: histograms of oriented gradients as target.
 
 Source: Wei et al. 2021 (MaskFeat, arXiv 2112.09133), section 3, for the target; not in MAE's table.
-Expected: not published for MAE.
+Expected: no published score for MAE.
 Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
-    tools/dist_train.sh \
-    configs/pretrain/mae/ablation/mae_vit-large-p16_hog_8xb512-amp-coslr-800e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/mae/ablation/mae_vit-large-p16_hog_8xb512-amp-coslr-800e_in1k.py 8
 
 ViT-H/14 needs model.target_generator.cell_size=7.
 """

@@ -2,45 +2,32 @@
 
 Source: Hoffer et al. 2019 (arXiv 1901.09335); with masks, Feichtenhofer et al. 2022 (arXiv
 2205.09113, for video). Not in MAE's tables.
-Expected: not published for pictures.
+Expected: no published score for pictures.
 Cost: as 800 epochs without repeats, 42 h on 64 V100 GPUs, with a quarter of the decoding.
 
-    tools/dist_train.sh \
-    configs/pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py 8
+    bash tools/dist_train.sh \
+        configs/pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py 8
 
 An epoch is one pass over the files with four samples of each picture: 200 epochs have as many
 samples and steps as 800 without repeats. train_dataloader.batch_size counts pictures:
 8 GPUs x 32 pictures x 4 crops x 4 accumulated = 4096 samples in a step.
 """
 
-_base_ = '../mae_vit-large-p16_8xb512-amp-coslr-800e_in1k.py'
+_base_ = './mae_vit-large-p16_pixel_8xb512-amp-coslr-800e_in1k.py'
 
 repeats = 4
 max_epochs, warm_up_epochs = 800 // repeats, 40 // repeats  # passes over the files
 
-model = dict(target_generator=dict(norm_pix=False))
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    _base_.train_pipeline[0],  # load
     dict(
         type='MultiView',
         num_views=repeats,
-        transforms=[
-            [
-                dict(
-                    type='RandomResizedCrop',
-                    scale=224,
-                    crop_ratio_range=(0.2, 1.0),  # of the area
-                    backend='pillow',
-                    interpolation='bicubic',
-                ),
-                dict(type='RandomFlip', prob=0.5),
-            ]
-        ],
+        transforms=[_base_.train_pipeline[1:3]],  # crop and flip
     ),
-    dict(type='PackInputs'),
+    _base_.train_pipeline[3],  # pack
 ]
 train_dataloader = dict(batch_size=128 // repeats, dataset=dict(pipeline=train_pipeline))
-
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = param_scheduler[1].begin = warm_up_epochs
 param_scheduler[1].end = max_epochs

@@ -1,0 +1,8 @@
+"""Runtime of classification with a running mean of the weights, which is what is evaluated."""
+
+_base_ = './classify_runtime.py'
+
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='EMAHook', momentum=1e-4),  # share of the new weights: 1 - .9999
+]

@@ -1,0 +1,14 @@
+"""Runtime of detection counted in iterations: MMDetection, a checkpoint at each validation.
+
+The best one by the AP of boxes is kept.
+"""
+
+_base_ = './default_runtime.py'
+
+default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer', vis_backends=_base_.vis_backends)
+default_hooks = dict(
+    logger=dict(log_metric_by_epoch=False),
+    checkpoint=dict(by_epoch=False, interval=5000, save_best='coco/bbox_mAP'),
+)
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)

@@ -1,0 +1,64 @@
+"""Heads of Cascade Mask R-CNN on a plain ViT (ViTDet: Li et al. 2022, section 4; Detectron2's).
+
+They follow a recipe of Mask R-CNN in a config's bases: ``model = _base_.cascade``.
+
+Three box heads, each trained on what the one before it made of the proposals. Detectron2 adds their
+losses and passes a third of the gradient on to the maps; a third of each loss does the same to
+the maps, and AdamW does not feel the scale of a gradient in the heads.
+"""
+
+num_stages = 3
+
+cascade = dict(
+    type='CascadeRCNN',
+    roi_head=dict(
+        type='CascadeRoIHead',
+        num_stages=num_stages,
+        stage_loss_weights=[1 / num_stages] * num_stages,
+        bbox_head=[
+            dict(
+                type='Shared4Conv1FCBBoxHead',
+                in_channels=256,
+                conv_out_channels=256,
+                fc_out_channels=1024,
+                roi_feat_size=7,
+                num_classes=80,
+                norm_cfg=dict(type='ChannelLN', eps=1e-6),
+                bbox_coder=dict(
+                    type='DeltaXYWHBBoxCoder',
+                    target_means=[0.0] * 4,
+                    target_stds=[1 / weight for weight in weights],
+                ),
+                reg_class_agnostic=True,
+                loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+                loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+            )
+            for weights in ((10, 10, 5, 5), (20, 20, 10, 10), (30, 30, 15, 15))
+        ],
+    ),
+    train_cfg=dict(
+        rcnn=[
+            dict(
+                assigner=dict(
+                    type='MaxIoUAssigner',
+                    pos_iou_thr=iou,
+                    neg_iou_thr=iou,
+                    min_pos_iou=iou,
+                    match_low_quality=False,
+                    ignore_iof_thr=-1,
+                ),
+                sampler=dict(
+                    type='RandomSampler',
+                    num=512,
+                    pos_fraction=0.25,
+                    neg_pos_ub=-1,
+                    add_gt_as_proposals=True,
+                ),
+                mask_size=28,
+                pos_weight=-1,
+                debug=False,
+            )
+            for iou in (0.5, 0.6, 0.7)
+        ],
+    ),
+)

@@ -1,0 +1,8 @@
+"""``python -m mae_transfer COMMAND``: the same as the command ``mae-transfer``."""
+
+import sys
+
+from mae_transfer_command import main
+
+if __name__ == '__main__':
+    sys.exit(main())

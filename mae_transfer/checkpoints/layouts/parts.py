@@ -1,0 +1,71 @@
+"""Which optional parts an encoder has, told by the names and shapes of its tensors."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+TABLE = 'relative_position_bias_table'
+# End of a name -> value of PlainViT's `rel_pos`; the more special end comes first.
+REL_POS = (
+    ('.attn.rel_pos_h', 'decomposed'),
+    (f'rel_pos_bias.{TABLE}', 'shared_table'),
+    (f'rel_pos_bias_window.{TABLE}', 'shared_table'),
+    (f'.attn.{TABLE}', 'table'),
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Optional parts of an encoder; where PlainViT has an argument, the values are the argument's.
+
+    Attributes:
+        with_cls_token: Whether it has a class token.
+        num_register_tokens: Register tokens; DeiT's distillation token counts as one.
+        pos_embed: Shape of the absolute positions; None without.
+        qkv_bias: True, False, or 'no-key' for biases of query and value only.
+        layer_scale: Whether its blocks scale their branches.
+        norm: Whether it has a final norm of the tokens.
+        fc_norm: Whether it has a norm of their mean.
+        rel_pos: Kind of relative positions: False, 'decomposed', 'table' or 'shared_table'.
+    """
+
+    with_cls_token: bool
+    num_register_tokens: int
+    pos_embed: tuple[int, ...] | None
+    qkv_bias: bool | str
+    layer_scale: bool
+    norm: bool
+    fc_norm: bool
+    rel_pos: bool | str
+
+
+def find_parts(tensors: Mapping[str, Tensor]) -> Parts:
+    """Tell the optional parts of an encoder from its tensors, by PlainViT's names."""
+
+    def any_ends(end: str) -> bool:
+        return any(name.endswith(end) for name in tensors)
+
+    bias: bool | str = any_ends('.attn.qkv.bias')
+    if not bias and any_ends('.attn.q_bias'):
+        bias = 'no-key'
+    registers = tensors.get('reg_token')
+    num_registers = registers.shape[1] if registers is not None and registers.ndim == 3 else 0
+    table = tensors.get('pos_embed')
+    return Parts(
+        with_cls_token='cls_token' in tensors,
+        num_register_tokens=num_registers + ('dist_token' in tensors),
+        pos_embed=None if table is None else tuple(table.shape),
+        qkv_bias=bias,
+        layer_scale=any_ends('.ls1.gamma'),
+        norm='norm.weight' in tensors,
+        fc_norm='fc_norm.weight' in tensors,
+        rel_pos=next((kind for end, kind in REL_POS if any_ends(end)), False),
+    )
+
+
+def rel_pos_names(names: Iterable[str]) -> list[str]:
+    """Pick the names of tensors that hold relative positions, of whatever kind."""
+    pattern = re.compile(rf'(?:.*\.)?(?:rel_pos_[hw]|{TABLE})')
+    return [name for name in names if pattern.fullmatch(name)]
