@@ -87,10 +87,9 @@ def _dumped_config(work_dir: str | os.PathLike) -> str:
     return found[0]
 
 
-def config_name(config: ConfigLike) -> str | None:
+def config_name(cfg: Config) -> str | None:
     """File name of a config without its suffix; None for a config that came from no file."""
-    path = config.filename if isinstance(config, Config) else config
-    return Path(path).stem if path else None
+    return Path(cfg.filename).stem if cfg.filename else None
 
 
 def set_work_dir(cfg: Config, name: str | None, work_dir: str | os.PathLike | None) -> None:

@@ -197,6 +197,7 @@ class _Schedule:
     def __init__(self, cfg: Config, length: int, given: Collection[str]) -> None:
         self.cfg = cfg
         self.length = length
+        self.ratio = Fraction(1)
         self.given = given
         self.told: list[str] = []
 
@@ -270,8 +271,9 @@ class _Schedule:
         for hook in self.cfg.get('custom_hooks') or ():
             if 'begin_epoch' in hook:
                 hook['begin_iter'] = hook.pop('begin_epoch') * steps
-            epochs = [key for key in hook if key.endswith(('epoch', 'epochs')) and hook[key]]
-            if [key for key in epochs if key != 'by_epoch']:
+            times = [key for key in hook if key.endswith(('epoch', 'epochs')) and hook[key]]
+            epochs = [key for key in times if key != 'by_epoch']
+            if epochs:
                 raise ValueError(
                     f'--iters: {hook["type"]} of custom_hooks counts epochs '
                     f'({", ".join(epochs)}); give --epochs'

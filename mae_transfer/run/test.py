@@ -74,17 +74,16 @@ def test(
         FileNotFoundError: The config, the data or the checkpoint does not exist.
         ValueError: An option, the data or the checkpoint does not fit.
     """
-    name = config_name(config)
     with restored_state():
         cfg = read_config(config, cfg_options or {})
         checkpoint = _find_checkpoint(config, checkpoint)
         if trust_checkpoint:
             trust_checkpoints()
         _set_work_dir(cfg, config, work_dir)
-        shown = name or 'this config'
-        set_test_stage(cfg, shown)
+        name = config_name(cfg) or 'this config'
+        set_test_stage(cfg, name)
         if tta:
-            set_tta(cfg, shown)
+            set_tta(cfg, name)
         import_framework(cfg.get('default_scope'))
         check_data(cfg, ['test_dataloader'])
         if show_num is not None and (not show_dir or show_num < 1):
@@ -112,7 +111,7 @@ def _set_work_dir(cfg: Config, config: ConfigLike, work_dir: str | os.PathLike |
     """Keep away from what the training wrote, its config above all: in a folder of its own."""
     if not work_dir:
         training = None if isinstance(config, Config) or not is_work_dir(config) else config
-        set_work_dir(cfg, config_name(config), training)
+        set_work_dir(cfg, config_name(cfg), training)
         work_dir = Path(cfg.work_dir, 'test')
     cfg.work_dir = str(work_dir)
 

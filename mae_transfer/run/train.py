@@ -101,12 +101,12 @@ def train(
         FileNotFoundError: The config, the data or a checkpoint does not exist.
         ValueError: An option, the data or a checkpoint does not fit, or the work dir is in use.
     """
-    options, name = cfg_options or {}, config_name(config)
+    options = cfg_options or {}
     check_lengths(options, iters=iters, epochs=epochs, minutes=minutes)
     with restored_state():
         # What the run is.
         cfg = load_config(config)
-        recipe = length_of(cfg)
+        name, recipe = config_name(cfg), length_of(cfg)
         merge_options(cfg, options)
         absent = [key for key in NEEDED if not cfg.get(key)]
         if absent:

@@ -125,8 +125,8 @@ def _check_weights_of_recipe(init_cfg: dict) -> None:
         return
     raise FileNotFoundError(
         f'{INIT_CFG}.checkpoint={checkpoint!r}: there is no such file. Give the weights with '
-        '--pretrained FILE_OR_WORK_DIR, put them there (README.md says where released weights '
-        f'are), or start from random ones with --cfg-options {INIT_CFG}=None'
+        '--pretrained FILE_OR_WORK_DIR, put released ones there (configs/weights.md says where '
+        f'they are from), or start from random ones with --cfg-options {INIT_CFG}=None'
     )
 
 

@@ -112,5 +112,5 @@ def test_check_start__is_silent_where_weights_are_given_or_random_ones_asked_for
 def test_check_start__names_the_remedy_for_absent_weights():
     init_cfg = dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth')
     cfg = Config(dict(model=dict(backbone=dict(type='PlainViT', init_cfg=init_cfg))))
-    with pytest.raises(FileNotFoundError, match='mae_pretrain_vit_base.*--pretrained.*README.md'):
+    with pytest.raises(FileNotFoundError, match='mae_pretrain_vit_base.*--pretrained.*weights.md'):
         check_start(cfg, 'vit_mae-pre_1xb8', ())
