@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mae_transfer.run.length import INTERVAL_HOOKS
+from mae_transfer.run.schedule import INTERVAL_HOOKS
 from mae_transfer.run.state import restored_state
 
 UNTIMED, TIMED, VALIDATED = 3, 10, 4
