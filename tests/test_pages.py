@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from mae_transfer.run.options import check_option
 from mae_transfer.run.places import find_file
+from mae_transfer_command import COMMANDS as COMMANDS_OF_TOOLS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'configs').rglob('*.md'))]
@@ -21,8 +22,6 @@ HEADS = sorted((ROOT / 'configs').rglob('*.py'))
 PROGRAMS = ('bash', 'git', 'mae-transfer', 'make', 'mim', 'pip', 'pre-commit', 'python', 'source')
 PROGRAMS = (*PROGRAMS, 'tensorboard', '.venv/bin/python')
 MISTAKES = ('tools/', './tools/', 'python3 tools/')  # 'permission denied', another interpreter
-TOOLS_OF_COMMAND = {'inspect': 'inspect_checkpoint', 'print-config': 'print_config'}
-TOOLS_OF_COMMAND['fit-patch-pca'] = 'fit_patch_pca'
 PLACEHOLDERS = re.compile(r'^[A-Z][A-Z_]*(\.(py|pth|json))?$')
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -90,7 +89,8 @@ def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         check_tool(Path(arguments[0]).stem, arguments[1:], monkeypatch)
     elif program == 'mae-transfer':
         name = arguments[0]
-        check_tool(TOOLS_OF_COMMAND.get(name, name), arguments[1:], monkeypatch)
+        if not PLACEHOLDERS.match(name):
+            check_tool(Path(COMMANDS_OF_TOOLS[name]).stem, arguments[1:], monkeypatch)
     elif program == 'bash':
         check_script(arguments, monkeypatch)
     elif program == 'source':
@@ -132,12 +132,11 @@ def check_tool(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch)
     assert path.is_file(), f'there is no {path}'
     if not arguments:  # a sentence names the tool
         return
-    parse = getattr(load_tool(path), 'parse_args', None)
-    if parse is None or '[' in ' '.join(arguments).replace('[0]', ''):
+    if '[' in ' '.join(arguments).replace('[0]', ''):
         return
     monkeypatch.setattr(sys, 'argv', [str(path), *arguments])
     try:
-        args = parse()
+        args = load_tool(path).parse_args()
     except SystemExit as stop:
         pytest.fail(f'{name} refuses {arguments} with exit code {stop.code}')
     config = getattr(args, 'config', None)
@@ -166,6 +165,12 @@ def load_tool(path: Path) -> object:
         _tools[path] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(_tools[path])
     return _tools[path]
+
+
+def test_readme__clones_the_repository_of_the_package():
+    setup = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    (repository,) = re.findall(r"^REPOSITORY = '(.+)'$", setup, re.MULTILINE)
+    assert f'git clone {repository} ' in (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
 @pytest.mark.parametrize('path', PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -9,6 +9,13 @@ from mae_transfer.run.config import read_config
 from mae_transfer.run.errors import run_tool
 
 
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_arguments(parser)
+    return parser.parse_args()
+
+
 def print_config(config: str, options: dict) -> None:
     """Print the config alone: what frameworks say while they are imported goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
@@ -18,9 +25,7 @@ def print_config(config: str, options: dict) -> None:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_config_arguments(parser)
-    args = parser.parse_args()
+    args = parse_args()
     run_tool(lambda: print_config(args.config, args.cfg_options), args.debug)
 
 

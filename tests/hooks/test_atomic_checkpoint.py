@@ -16,7 +16,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.checkpoint_file import find_checkpoint
-from mae_transfer.hooks.atomic_checkpoint import POINTER, AtomicCheckpointHook
+from mae_transfer.checkpoints.files.work_dir import POINTER
+from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from tests.support.runners import short_runner
 
 FORK = multiprocessing.get_context('fork')

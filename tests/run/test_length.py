@@ -209,7 +209,8 @@ def test_set_length__leaves_ten_lines_of_log(iters, interval):
 def test_set_length__keeps_the_shape_of_every_schedule(path, monkeypatch):
     """At the same share of the run the rate is the same, whether of 3000 steps or 300."""
     monkeypatch.setattr(
-        'mae_transfer.run.schedule.count_epoch', lambda cfg: Epoch(images=32000, batch=8, steps=4000)
+        'mae_transfer.run.schedule.count_epoch',
+        lambda cfg: Epoch(images=32000, batch=8, steps=4000),
     )
     found = []
     for steps in (3000, 300):
