@@ -1,5 +1,7 @@
 """Closed formulas of the published schedules, and the schedules of a config step by step."""
 
+import functools
+import json
 import math
 from collections.abc import Callable
 
@@ -7,6 +9,8 @@ import mmengine.optim  # noqa: F401  registers the schedulers
 import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
+
+from tests.configs_suite.reading import plain
 
 Formula = Callable[[float], float]
 
@@ -58,11 +62,17 @@ def simulate(cfg: Config, per_unit: float) -> list[list[float]]:
         cfg: A recipe.
         per_unit: Optimizer steps per epoch, or, below 1, by how much iterations are shortened.
     """
-    lr = cfg.optim_wrapper.optimizer.lr
+    schedule = json.dumps(plain(cfg.param_scheduler))
+    return _simulate(schedule, cfg.optim_wrapper.optimizer.lr, per_unit)
+
+
+@functools.cache
+def _simulate(schedule: str, lr: float, per_unit: float) -> list[list[float]]:
+    """Simulate a schedule, given as JSON, that several recipes may share."""
     groups = [dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr * f) for f in (1, 0.01)]
     optimizer = torch.optim.SGD(groups, lr=lr)
     schedulers = []
-    for scheduler in cfg.param_scheduler:
+    for scheduler in json.loads(schedule):
         if per_unit < 1:  # the schedule in iterations, shortened
             for key in ('begin', 'end', 'milestones'):
                 if isinstance(value := scheduler.get(key), list):
@@ -70,7 +80,7 @@ def simulate(cfg: Config, per_unit: float) -> list[list[float]]:
                 elif value is not None:
                     scheduler[key] = round(value * per_unit)
         args = dict(optimizer=optimizer)
-        if scheduler.by_epoch:
+        if scheduler['by_epoch']:
             args['epoch_length'] = per_unit
         schedulers.append(PARAM_SCHEDULERS.build(scheduler, default_args=args))
     rates = []
