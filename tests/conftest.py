@@ -1,5 +1,6 @@
 """What all tests share: the option --runslow, the order of files, fixtures, one seed per test."""
 
+import ast
 import gc
 import os
 import random
@@ -76,6 +77,22 @@ def restored_default_scope() -> Iterator[None]:
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(before)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def unformatted_config_texts() -> Iterator[None]:
+    """Leave the text of a config, which each checkpoint holds, as MMEngine writes it.
+
+    It is valid Python already; yapf, which makes it pretty, takes seconds for each checkpoint.
+    """
+
+    def parse(text: str, **style: object) -> tuple[str, bool]:
+        ast.parse(text)
+        return text, False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', parse)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.work_dir import last_checkpoint
-from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.hooks.save_predictions import SavePredictions
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
@@ -25,7 +24,7 @@ from mae_transfer.run.processes import is_main_process, say, start_processes
 from mae_transfer.run.state import restored_state
 from mae_transfer.run.test_stage import set_test_stage, set_tta
 from mae_transfer.run.train import Run
-from mae_transfer.run.weights import trust_checkpoints
+from mae_transfer.run.weights import set_whole_account, trust_checkpoints
 
 DRAWING = {
     'mmdet': 'DetLocalVisualizer',
@@ -92,6 +91,7 @@ def test(
             cfg.visualizer = _visualizer(cfg)
         start_processes(cfg, launcher)
 
+        set_whole_account(cfg, checkpoint)
         runner = Runner.from_cfg(cfg)
         if show_dir:
             runner.register_hook(SavePredictions(str(show_dir), show_num))
@@ -154,7 +154,6 @@ def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
     Raises:
         ValueError: Tensors are missing, left over or of another shape, or the class names differ.
     """
-    runner.register_hook(LoadAccountHook(whole=True, checkpoint=checkpoint))
     saved = runner.load_checkpoint(checkpoint)
     trained = (saved.get('meta') or {}).get('dataset_meta') or {}
     dataset = runner.test_loop.dataloader.dataset

@@ -136,17 +136,10 @@ def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
     Raises:
         ValueError: There is something to let pass, but nothing that is loaded.
     """
-    hooks = list(cfg.get('custom_hooks') or ())
-    if not any(hook['type'] == 'LoadAccountHook' for hook in hooks):
-        hooks.append(dict(type='LoadAccountHook'))
-    if allow_partial:
-        hooks = [
-            dict(hook, allow_partial=allow_partial) if hook['type'] == 'LoadAccountHook' else hook
-            for hook in hooks
-        ]
-    cfg.custom_hooks = hooks
     if not allow_partial:
+        _set_account_hook(cfg)
         return
+    _set_account_hook(cfg, allow_partial=allow_partial)
     init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')
     if isinstance(init_cfg, dict) and init_cfg.get('type') == 'PretrainedViT':
         init_cfg['allow_partial'] = allow_partial
@@ -155,3 +148,23 @@ def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
             f'--allow-partial {" ".join(allow_partial)}: this run loads no checkpoint; give '
             '--pretrained, --resume or load_from'
         )
+
+
+def set_whole_account(cfg: Config, checkpoint: str) -> None:
+    """Account for the checkpoint of an evaluation, all of which has to match the model.
+
+    Args:
+        cfg: The config, changed in place.
+        checkpoint: The file, for the account.
+    """
+    _set_account_hook(cfg, whole=True, checkpoint=checkpoint)
+
+
+def _set_account_hook(cfg: Config, **arguments: object) -> None:
+    """Give the config's one LoadAccountHook these arguments; configs of others have none yet."""
+    hooks = list(cfg.get('custom_hooks') or ())
+    if not any(hook['type'] == 'LoadAccountHook' for hook in hooks):
+        hooks.append(dict(type='LoadAccountHook'))
+    cfg.custom_hooks = [
+        dict(hook, **arguments) if hook['type'] == 'LoadAccountHook' else hook for hook in hooks
+    ]

@@ -1,7 +1,6 @@
-"""What the tests of recipes share: their data, and checkpoints that are written fast."""
+"""What the tests of recipes share: their data."""
 
-import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,19 +22,3 @@ def data_of(tmp_path_factory) -> Callable[[Config], Path]:
         return made[root]
 
     return folder
-
-
-@pytest.fixture(autouse=True, scope='module')
-def unformatted_config_texts() -> Iterator[None]:
-    """Leave the text of a config, which each checkpoint holds, as MMEngine writes it.
-
-    It is valid Python already; yapf, which makes it pretty, takes seconds for each checkpoint.
-    """
-
-    def parse(text: str, **style: object) -> tuple[str, bool]:
-        ast.parse(text)
-        return text, False
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', parse)
-        yield
