@@ -129,7 +129,7 @@ SPOILT = {
     'empty': ('x.pth', lambda p: p.touch(), {}, r'x.pth is empty \(0 bytes\)'),
     'directory': ('x', lambda p: p.mkdir(), {}, 'a directory without a checkpoint'),
     'text': ('x.pth', lambda p: p.write_text('lr = 0.1\n'), {}, 'neither a file of torch.save'),
-    'web page': ('x.safetensors', lambda p: p.write_text('<html>'), {}, 'not a complete safetensors'),
+    'web page': ('x.safetensors', lambda p: p.write_text('<html>'), {}, 'not a complete safe'),
     'pointer of Git LFS': (
         'x.pth',
         lambda p: p.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
@@ -288,7 +288,7 @@ SPOILT = {
     'other heads than the metadata': (
         'x.pth', own(), dict(arch=ARCH | dict(num_heads=8)), 'heads 4 in the file .*, 8 in the enc'
     ),
-    'other channels, no rule': ('x.pth', changed(), dict(in_channels=1), 'in_channels_rule to one of'),
+    'other channels, no rule': ('x.pth', changed(), dict(in_channels=1), 'in_channels_rule to one'),
     'positions of no grid': (
         'x.pth', changed(pos_embed=torch.ones(1, 13, 32)), {}, '13 rows, which match no square grid'
     ),
