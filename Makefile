@@ -3,9 +3,9 @@
 #
 #   make PYTHON=/path/to/python3.12 VENV=/tmp/env test ARGS='-k pos_embed'
 #
-# All tests run in one process per core, at most four (each takes 1.5 GB); WORKERS=2 sets another
-# number. A selection, by -k or a path, runs in this process alone: every other one would first
-# spend 15 seconds on importing the frameworks.
+# The complete suite runs in one process per core, at most four (1.5 GB each); WORKERS=2 sets another
+# number. A selection, by -k or a path, runs in a single process, because each process first spends
+# 15 seconds importing the frameworks.
 
 VENV ?= .venv
 PYTHON ?=
@@ -22,24 +22,24 @@ CONSTRAINTS := requirements/constraints.txt
 PIP_INSTALL := $(RUN) -m pip install --no-input --disable-pip-version-check --progress-bar off \
 	--constraint $(CONSTRAINTS)
 
-# A command that exists may still not run (version managers leave such stand-ins), so each is called.
+# A command that exists may not run (version managers install such shims), so each one is tried.
 CANDIDATES := $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python)
 IN_RANGE := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))
 
-# pip names each package once; errors and warnings come through untouched.
+# Print each package once; errors and warnings are not filtered.
 SHORTEN := while IFS= read -r line; do case "$$line" in \
 	'Collecting '*) set -- $$line; echo "    $$2" ;; \
-	'Installing collected'*) echo '    unpacking: takes a few minutes, torch is large' ;; \
+	'Installing collected'*) echo '    unpacking: takes a few minutes, as torch is large' ;; \
 	'Successfully installed'*) echo '    done' ;; \
 	esac; done
 
 help:
-	@echo 'make demo     pre-train, transfer to both tasks, compare with random weights (about 15 minutes)'
+	@echo 'make demo     pre-train MAE, transfer to both tasks, compare with random weights (about 15 minutes)'
 	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
-	@echo 'make study    the same for MAE, pre-trained for longer, with three seeds (about an hour)'
-	@echo 'make test     all tests, slow ones included; ARGS=... goes to pytest'
+	@echo 'make study    the same for MAE with longer pre-training and three seeds (about an hour)'
+	@echo 'make test     all tests, including slow ones; ARGS=... is passed to pytest'
 	@echo 'make lint     ruff, codespell and mypy'
-	@echo 'make doctor   what is installed here, and whether it works'
+	@echo 'make doctor   report what is installed and whether it works'
 	@echo 'make clean    remove caches and build folders; clean-env removes $(VENV)'
 
 demo: $(VENV)/.installed-demo
@@ -71,7 +71,7 @@ clean:
 clean-env:
 	@if [ -f '$(VENV)/pyvenv.cfg' ]; then rm -rf '$(VENV)' && echo 'removed $(VENV)'; fi
 
-# Stamps stand for finished installs: an install that breaks leaves none and is done again.
+# A stamp marks a finished install: a failed install leaves none and is run again.
 $(VENV)/.created:
 	@found=; bare=; \
 	for candidate in $(CANDIDATES); do \
@@ -80,29 +80,29 @@ $(VENV)/.created:
 		bare=$${bare:-$$candidate}; \
 	done; \
 	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
-		echo "$$bare cannot make environments, its ensurepip is missing:" \
+		echo "$$bare cannot create environments, because its ensurepip is missing:" \
 			'install python3-venv (Debian, Ubuntu: apt-get install python3-venv)' \
-			'or name another Python: make PYTHON=/path/to/python3.11' >&2; exit 1; \
+			'or use another Python: make PYTHON=/path/to/python3.11' >&2; exit 1; \
 	elif [ -z "$$found" ]; then \
 		echo 'No working Python 3.10 to 3.12 among: $(CANDIDATES).' \
-			'Name one: make PYTHON=/path/to/python3.11' >&2; exit 1; \
+			'Set one: make PYTHON=/path/to/python3.11' >&2; exit 1; \
 	fi; \
-	echo "Making $(VENV) with $$("$$found" --version) ($$found)"; \
+	echo "Creating $(VENV) with $$("$$found" --version) ($$found)"; \
 	"$$found" -m venv '$(VENV)'
 	@touch $@
 
 $(VENV)/.installed-demo: $(VENV)/.created setup.py requirements/runtime.txt $(CONSTRAINTS)
-	@echo 'Installing mae_transfer and what it needs into $(VENV):'
+	@echo 'Installing mae_transfer and its requirements into $(VENV):'
 	@$(PIP_INSTALL) --editable . | { $(SHORTEN); }
 	@touch $@
 
 $(VENV)/.installed-tests: $(VENV)/.installed-demo requirements/tests.txt
-	@echo 'Installing what the tests need into $(VENV):'
+	@echo 'Installing the test requirements into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/tests.txt | { $(SHORTEN); }
 	@touch $@
 
-# mypy reads the types of what is installed for running.
+# mypy reads the types of the runtime packages.
 $(VENV)/.installed-lint: $(VENV)/.installed-demo requirements/lint.txt
-	@echo 'Installing what checks the code into $(VENV):'
+	@echo 'Installing the lint tools into $(VENV):'
 	@$(PIP_INSTALL) --requirement requirements/lint.txt | { $(SHORTEN); }
 	@touch $@

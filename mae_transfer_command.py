@@ -1,7 +1,7 @@
-"""The command ``mae-transfer``: the tools of the toolkit under one name.
+"""Runs the toolkit's tools as subcommands of ``mae-transfer``.
 
-This module is outside the package, because importing the package stops where the installed
-versions do not fit, and that is where ``mae-transfer doctor`` is needed.
+This module is outside the package, because importing the package fails if the installed versions
+do not fit, which is when ``mae-transfer doctor`` is needed.
 """
 
 import ast
@@ -29,10 +29,10 @@ COMMANDS = {
 
 
 def main() -> int | None:
-    """Run the tool that the first argument names with the arguments that follow.
+    """Run the tool named by the first argument with the remaining arguments.
 
     Returns:
-        The exit code; None is success.
+        The exit code; None means success.
     """
     name, *arguments = sys.argv[1:] or ['--help']
     if name in ('-h', '--help'):
@@ -54,13 +54,13 @@ def main() -> int | None:
     except ImportError as error:
         if not _of_version_check(error):
             raise
-        print(f'error: {error}\n`mae-transfer doctor` says more.', file=sys.stderr)
+        print(f'error: {error}\nRun `mae-transfer doctor` for details.', file=sys.stderr)
         return 2
     return tool.main()
 
 
 def help_text() -> str:
-    """List the commands, each with the first line of its tool's docstring."""
+    """List the commands with the first lines of their tools' docstrings."""
     lines = ['usage: mae-transfer COMMAND [arguments]', '']
     for name, file in COMMANDS.items():
         doc = ast.get_docstring(ast.parse((TOOLS / file).read_text(encoding='utf-8'))) or ''
@@ -70,7 +70,7 @@ def help_text() -> str:
 
 
 def load_tool(path: Path) -> ModuleType:
-    """Import a tool, under a name that shadows nothing: there is a ``test.py``."""
+    """Import a tool under a unique name, as one is called ``test.py``."""
     name = f'mae_transfer_tool_{path.stem}'
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None, path
@@ -80,13 +80,13 @@ def load_tool(path: Path) -> ModuleType:
 
 
 def _of_version_check(error: ImportError) -> bool:
-    """Whether importing the package stopped because the installed versions do not fit."""
+    """Return whether the import of the package failed because of the installed versions."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return Path(last.filename) == PACKAGE / 'compat' / 'versions.py'
 
 
 def _constants(file: str) -> dict:
-    """Run one file of the package that imports nothing of it, without importing the package."""
+    """Run one file of the package, which must not import others, without importing the package."""
     return runpy.run_path(str(PACKAGE / file))
 
 

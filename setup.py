@@ -1,10 +1,10 @@
 """Installs mae_transfer: ``pip install -c requirements/constraints.txt -e .`` in the checkout.
 
-The wheel holds the package, the command ``mae-transfer``, and in ``mae_transfer/.mim`` the configs,
-the tools, the tested versions and ``model-index.yml``. In a checkout ``.mim`` holds links to them,
-so that a checkout, an editable install and a wheel are read in the same way.
+The wheel contains the package, the command ``mae-transfer``, and in ``mae_transfer/.mim`` the
+configs, the tools, the tested versions and ``model-index.yml``. In a checkout ``.mim`` contains
+links to them, so that a checkout, an editable install and a wheel are read in the same way.
 
-Version, Python range and requirements are read from the files where they stand, without importing
+Version, Python range and requirements are read from the files that define them, without importing
 the package.
 """
 
@@ -33,7 +33,7 @@ def read_requirements(name: str) -> list[str]:
 
 
 def read_long_description() -> str:
-    """Read the README if it is there: an archive of the package alone has none."""
+    """Read the README, which an archive of the package alone does not contain."""
     readme = ROOT / 'README.md'
     return readme.read_text('utf-8') if readme.is_file() else ''
 

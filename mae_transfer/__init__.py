@@ -1,7 +1,7 @@
 """mae_transfer: masked pre-training of vision transformers, carried to detection and segmentation.
 
-Importing the package registers every part that needs MMEngine alone, after
-:func:`mae_transfer.compat.install`, which lists what it changes outside the package.
+Importing the package calls :func:`mae_transfer.compat.install`, which lists its changes outside the
+package, and registers every part that only needs MMEngine.
 ``mae_transfer.pretrain`` registers with MMPretrain and is imported by the configs that use it.
 """
 

@@ -1,4 +1,4 @@
-"""``python -m mae_transfer COMMAND``: the same as the command ``mae-transfer``."""
+"""Runs ``python -m mae_transfer COMMAND`` in the same way as the command ``mae-transfer``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The one file that knows the registries of the framework below.
+"""Re-exports MMEngine's root registries, in which this package registers its parts.
 
-Everything that several tasks share is registered in MMEngine's *root* registries: MMDetection,
-MMSegmentation and MMPretrain look there when a name is not among their own, so one registration
+Parts that several tasks share are registered in MMEngine's *root* registries: MMDetection,
+MMSegmentation and MMPretrain look there for names that are not among their own, so one registration
 serves every ``default_scope``. Only parts that subclass a framework (``mae_transfer.pretrain``) are
 registered with that framework, in their own file, because importing it takes seconds.
 """

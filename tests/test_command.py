@@ -89,7 +89,7 @@ def test_bare_python__other_commands_say_what_is_missing_and_what_to_do():
     done = bare_python('train', 'x.py')
     assert done.returncode == 2
     assert done.stderr.startswith('error: mae_transfer cannot start')
-    assert '`mae-transfer doctor` says more' in done.stderr
+    assert 'Run `mae-transfer doctor` for details' in done.stderr
     assert 'Traceback' not in done.stderr
 
 

@@ -2,8 +2,8 @@
 
     python tools/demo.py [--method mae|cae] [--seeds 3] [--work-dir work_dirs/demo]
 
-Takes about 15 minutes on two cores. An interrupted comparison resumes where it stopped when the
-same command is given again.
+Takes about 15 minutes on two cores. To resume an interrupted comparison, run the same command
+again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--method',
         choices=METHODS,
         default='mae',
-        help='the pre-training that is compared with random weights (mae); mae-long takes 3600 '
+        help='the pre-training to compare with random weights (mae); mae-long takes 3600 '
         'iterations instead of 2000',
     )
     parser.add_argument(
@@ -29,15 +29,15 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[1],
         metavar='N',
-        help='one number: how many seeds, from 0; several numbers: these seeds (1)',
+        help='one number: how many seeds, starting from 0; several numbers: these seeds (1)',
     )
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
-        help='where everything goes (work_dirs/demo, of mae-long work_dirs/study)',
+        help='folder for all output (work_dirs/demo; work_dirs/study for mae-long)',
     )
     parser.add_argument(
-        '--jobs', type=int, default=2, metavar='N', help='runs at a time, 1 on a GPU (2)'
+        '--jobs', type=int, default=2, metavar='N', help='parallel runs; use 1 on a GPU (2)'
     )
     args = parser.parse_args()
     if len(args.seeds) == 1:

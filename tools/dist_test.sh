@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Evaluate on several processes: tools/dist_test.sh CONFIG CHECKPOINT GPUS [ARGUMENTS OF test.py]
+# Evaluate in several processes: tools/dist_test.sh CONFIG CHECKPOINT GPUS [ARGUMENTS OF test.py]
 # Ports and machines as in dist_train.sh.
 set -euo pipefail
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Train on several processes of one or more machines: tools/dist_train.sh CONFIG GPUS [ARGUMENTS OF train.py]
-# One machine needs no port: a free one is taken, unless PORT or MASTER_PORT is given.
-# More machines: start it on each with NNODES, NODE_RANK, MASTER_ADDR and PORT set. Without GPUs, GPUS = processes.
+# Train in several processes on one or more machines: tools/dist_train.sh CONFIG GPUS [ARGUMENTS OF train.py]
+# On one machine a free port is chosen, unless PORT or MASTER_PORT is set.
+# On several machines, start it on each with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
+# Without GPUs, GPUS is the number of processes.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

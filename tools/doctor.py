@@ -1,8 +1,8 @@
-"""Print what is installed here, call it, and say how to fix what is broken.
+"""Report the installed packages, test that they work, and say how to fix broken ones.
 
-An extension that was compiled for another torch can be imported and fails when it is called, so the
-checks call: RoIAlign, NMS, a training step, an all-reduce between two processes, and a kernel on
-every GPU. Exit code 0 when all of them work, 1 when one is broken.
+An extension that was compiled for another torch can be imported but fails when it is called, so the
+checks make calls: RoIAlign, NMS, a training step, an all-reduce between two processes, and a kernel
+on every GPU. The exit code is 0 if everything works and 1 otherwise.
 
     python tools/doctor.py [--json FILE]
 """
@@ -36,16 +36,16 @@ RANK_OPTION = '--run-all-reduce-rank'
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found."""
+    """Result of a check."""
 
     name: str
     ok: bool
     found: str
     remedy: str = ''
-    """What to do; empty when there is nothing to fix."""
+    """What to do; empty if there is nothing to fix."""
 
 
-# Name, what returns what it found, and the remedy, or what finds that out.
+# Name, function that returns the result, and the remedy or a function that returns it.
 Check = tuple[str, Callable[[], str], 'str | Callable[[], str]']
 
 
@@ -56,7 +56,7 @@ class BrokenError(Exception):
 def load_compat(stem: str) -> ModuleType:
     """Load one file of ``mae_transfer/compat`` alone.
 
-    ``import mae_transfer`` runs the version check and so stops on the very stack that needs a
+    ``import mae_transfer`` runs the version check, which fails on the very stack that needs a
     doctor.
     """
     name = f'mae_transfer_doctor_{stem}'
@@ -70,7 +70,7 @@ def load_compat(stem: str) -> ModuleType:
 
 
 def describe_environment() -> dict[str, str]:
-    """Collect what a bug report needs: Python, torch, devices, whose ops mmcv uses."""
+    """Collect the facts for a bug report: Python, torch, devices, the source of mmcv's ops."""
     environment = {
         'Python': f'{platform.python_version()} ({sys.executable})',
         'platform': platform.platform(),
@@ -78,7 +78,7 @@ def describe_environment() -> dict[str, str]:
     }
     try:
         import torch
-    except Exception as error:  # whatever an import of a broken build raises
+    except Exception as error:  # importing a broken build may raise anything
         return environment | {'torch': f'broken: {_first_line(error)}'}
     environment['torch'] = torch.__version__
     environment['torch threads'] = (
@@ -94,7 +94,7 @@ def describe_environment() -> dict[str, str]:
 
 
 def describe_ops() -> str:
-    """Name the owner of the RoIAlign and NMS that mmcv uses."""
+    """Describe which RoIAlign and NMS mmcv uses."""
     try:
         source = _find_ops()
     except Exception as error:
@@ -110,7 +110,7 @@ def check_packages() -> list[Finding]:
     if versions.installed_version('packaging') is None:
         absent = versions.Package('packaging', '', None, ok=False)
         fix = versions.fixing_command([absent], {})
-        return [Finding('packaging', False, 'missing, so no version can be compared', fix)]
+        return [Finding('packaging', False, 'missing, so versions cannot be compared', fix)]
     packages = versions.inspect_packages()
     shadows = versions.find_shadows()
     fix = versions.fixing_command([package for package in packages if not package.ok], shadows)
@@ -130,7 +130,7 @@ def check_packages() -> list[Finding]:
 def _check_python(versions: ModuleType) -> Finding:
     version = platform.python_version()
     ok = versions.is_python_supported(version)
-    remedy = f'make an environment with a Python that is {versions.PYTHON_RANGE}'
+    remedy = f'create an environment with Python {versions.PYTHON_RANGE}'
     return Finding('Python', ok, f'{version}, needs {versions.PYTHON_RANGE}', '' if ok else remedy)
 
 
@@ -152,8 +152,8 @@ def check_frameworks() -> str:
 def check_roi_align(device: str = 'cpu') -> str:
     """Call RoIAlign on a case with a known answer, forward and backward.
 
-    On the map ``10 y + x`` bilinear samples are exact. The box (2, 2, 6, 4) has bins with centres
-    x = 3, 5 and y = 2.5, 3.5; half a pixel less is where the pixels' own coordinates count.
+    On the map ``10 y + x`` bilinear samples are exact. The box (2, 2, 6, 4) has bins with centers
+    x = 3, 5 and y = 2.5, 3.5, which are half a pixel less in the coordinates of the pixels.
     """
     import torch
 
@@ -172,7 +172,7 @@ def check_roi_align(device: str = 'cpu') -> str:
     pooled.sum().backward()
     if x.grad is None or abs(x.grad.sum().item() - 4) > 1e-4:
         raise BrokenError('the gradient of 4 bins does not sum to 4')
-    return f'forward and backward are right ({_find_ops()})'
+    return f'forward and backward are correct ({_find_ops()})'
 
 
 def check_nms(device: str = 'cpu') -> str:
@@ -187,7 +187,7 @@ def check_nms(device: str = 'cpu') -> str:
     _, kept = nms(boxes, scores, iou_threshold=0.5)
     if kept.tolist() != [1, 2]:
         raise BrokenError(f'NMS keeps the boxes {kept.tolist()}, not [1, 2]')
-    return f'keeps the right boxes ({_find_ops()})'
+    return f'keeps the correct boxes ({_find_ops()})'
 
 
 def check_training_step(device: str = 'cpu') -> str:
@@ -210,27 +210,27 @@ def check_training_step(device: str = 'cpu') -> str:
     if not torch.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
         raise BrokenError(f'loss {loss.item()} or its gradient is not finite')
     if torch.equal(before, model.patch_embed.proj.weight):
-        raise BrokenError('the step left the patch embedding as it was')
+        raise BrokenError('the step did not change the patch embedding')
     return f'bfloat16 forward, backward and AdamW, loss {loss.item():.3f}'
 
 
 def check_all_reduce(timeout_s: float = 300.0, command: Sequence[str] | None = None) -> str:
-    """Add up one number per rank between two processes over gloo.
+    """Sum one number per rank over two processes with gloo.
 
     Args:
-        timeout_s: How long both may take, in seconds; most of it is importing torch.
-        command: Starts the ranks, each of which prints a line 'sum: S'. None is torchrun, which
-            chooses a free port and ends both ranks when one of them fails.
+        timeout_s: Time limit for both, in seconds; most of it is spent importing torch.
+        command: Starts the ranks, each of which prints a line 'sum: S'. None means torchrun, which
+            chooses a free port and ends both ranks if one of them fails.
 
     Raises:
-        BrokenError: A rank failed, or the sum is wrong, or there was no answer in time.
+        BrokenError: A rank failed, the sum is wrong, or there was no answer in time.
     """
     command = command or [
         *(sys.executable, '-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2'),
         *('--rdzv-backend=c10d', '--rdzv-endpoint=localhost:0', '--local-addr=localhost'),
         *(str(Path(__file__).resolve()), RANK_OPTION),
     ]
-    # Without GPUs: a machine may have fewer than two.
+    # Without GPUs, as a machine may have fewer than two.
     environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     with tempfile.TemporaryFile('w+') as output:
         process = subprocess.Popen(
@@ -254,12 +254,12 @@ def check_all_reduce(timeout_s: float = 300.0, command: Sequence[str] | None = N
         raise BrokenError(f'the ranks failed with exit code {process.returncode}: {said}')
     sums = [line.removeprefix('sum: ') for line in lines if line.startswith('sum: ')]
     if sums != ['3', '3']:
-        raise BrokenError(f'1 + 2 came out as {sums}')
+        raise BrokenError(f'1 + 2 gave {sums}')
     return 'two processes agree over gloo'
 
 
 def run_all_reduce_rank() -> None:
-    """Be one rank of :func:`check_all_reduce`: add rank + 1 to the others' and print the sum."""
+    """Act as one rank of :func:`check_all_reduce`: sum rank + 1 over the ranks and print it."""
     import torch
     import torch.distributed as dist
 
@@ -267,7 +267,7 @@ def run_all_reduce_rank() -> None:
     number = torch.tensor(dist.get_rank() + 1)
     dist.all_reduce(number)
     dist.destroy_process_group()
-    sys.stdout.write(f'sum: {number.item()}\n')  # in one piece: both ranks write into one file
+    sys.stdout.write(f'sum: {number.item()}\n')  # in one write, as both ranks share a file
 
 
 def check_gpu(index: int) -> str:
@@ -278,21 +278,21 @@ def check_gpu(index: int) -> str:
     major, minor = torch.cuda.get_device_capability(device)
     x = torch.eye(64, device=device) * 2
     if (x @ x).sum().item() != 256:
-        raise BrokenError('a matrix product comes out wrong')
+        raise BrokenError('a matrix product is wrong')
     return f'{torch.cuda.get_device_name(device)}, capability {major}.{minor}, multiplies matrices'
 
 
 def run_check(name: str, check: Callable[[], str], remedy: str | Callable[[], str]) -> Finding:
-    """Run a check and turn what it raises into a finding.
+    """Run a check and turn its result or error into a finding.
 
     Args:
-        name: What is checked.
-        check: Returns what it found and raises when that is broken.
-        remedy: What to do then; a function is asked only when it is needed.
+        name: Subject of the check.
+        check: Returns a description of the result; raises if something is broken.
+        remedy: What to do if it fails; a function is called only then.
     """
     try:
         return Finding(name, True, check())
-    except Exception as error:  # a doctor meets every kind of failure
+    except Exception as error:  # any kind of failure is a finding
         found = str(error) if isinstance(error, BrokenError) else _first_line(error)
         return Finding(name, False, found, remedy if isinstance(remedy, str) else remedy())
 
@@ -307,13 +307,13 @@ def list_checks() -> list[Check]:
         (
             'all-reduce',
             check_all_reduce,
-            'allow connections to 127.0.0.1 (firewall, container), or name the network interface: '
+            'allow connections to 127.0.0.1 (firewall, container), or set the network interface: '
             'export GLOO_SOCKET_IFNAME=lo',
         ),
     ]
     for index in range(_count_gpus()):
         device = f'cuda:{index}'
-        driver = 'install a torch built for this GPU and driver, see the selector on pytorch.org'
+        driver = 'install a torch build for this GPU and driver; see the selector on pytorch.org'
         checks += [
             (f'GPU {index}', partial(check_gpu, index), driver),
             (f'GPU {index} RoIAlign', partial(check_roi_align, device), _mend_ops),
@@ -350,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print('Checks')
     line_end = '\r' if sys.stdout.isatty() else '\n'
     for name, check, remedy in list_checks():
-        # The name goes first: a broken extension may end the process.
+        # Print the name first, as a broken extension may end the process.
         print(f'  ...     {name}', end=line_end, flush=True)
         finding = run_check(name, check, remedy)
         print(_format_finding(finding), flush=True)
@@ -396,7 +396,7 @@ def _find_ops() -> str:
 def _count_gpus() -> int:
     try:
         import torch
-    except Exception:  # the environment and the other checks say so
+    except Exception:  # reported by the environment and the other checks
         return 0
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 

@@ -1,11 +1,11 @@
-"""Write the encoder of a checkpoint as a file of another library, which loads it strictly.
+"""Export the encoder of a checkpoint to a file that another library loads strictly.
 
     python tools/export.py CKPT --to timm [--format safetensors|pth] [--out PATH]
 
-CKPT is whatever --pretrained takes: a file of any known layout, a work dir, a folder of Hugging
-Face's library, timm:NAME. Targets: mae_transfer, fair-mae, timm, hf-vit, hf-vitmae, mmpretrain,
-detectron2. MAE's decoder goes along where the target has a place for it. What is folded, added or
-dropped is printed.
+CKPT is anything that --pretrained takes: a file of any known layout, a work dir, a folder of
+Hugging Face's library, or timm:NAME. Targets: mae_transfer, fair-mae, timm, hf-vit, hf-vitmae,
+mmpretrain, detectron2. MAE's decoder is included if the target has a place for it. Everything that
+is folded, added or dropped is printed.
 """
 
 import argparse
@@ -31,10 +31,10 @@ def parse_args() -> argparse.Namespace:
         '--format', choices=['safetensors', 'pth'], help="file format; the target's own by default"
     )
     parser.add_argument(
-        '--out', metavar='PATH', help='file, or folder for hf-*; beside CKPT by default'
+        '--out', metavar='PATH', help='file, or folder for hf-*; next to CKPT by default'
     )
     parser.add_argument(
-        '--no-decoder', action='store_true', help='leave the decoder out where there is one'
+        '--no-decoder', action='store_true', help='leave out the decoder, if there is one'
     )
     parser.add_argument(
         '--facts',
@@ -42,20 +42,20 @@ def parse_args() -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help='what the file does not state: num_heads=6 norm_eps=1e-6 norm_pix=True '
+        help='facts that the file does not state: num_heads=6 norm_eps=1e-6 norm_pix=True '
         'decoder_num_heads=16 pos_grid=14,14',
     )
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
-        help='read the checkpoint even if that runs code it contains',
+        help='read the checkpoint even if that runs code in it',
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> None:
-    """Export and say what was done."""
+    """Export, and report what was done."""
     if args.trust_checkpoint:
         trust_checkpoints()
     done = export_checkpoint(
@@ -70,7 +70,7 @@ def export(args: argparse.Namespace) -> None:
     for step in done.steps:
         print(f'  {step}')
     for group, names in done.left_out.items():
-        print(f'  {group}: {len(names)} tensors left out, no part of encoder or MAE decoder')
+        print(f'  {group}: {len(names)} tensors left out, not part of encoder or MAE decoder')
     print(f'wrote {done.path}: {done.num_tensors} tensors for {done.target.model}')
     print(f'load it: {done.target.load.format(path=str(done.path))}')
     print(f'into a model built with {_call(done.arguments)}')

@@ -1,9 +1,9 @@
-"""Fit principal components to the patches of training images, for a run that predicts them.
+"""Fit principal components to patches of training images, as targets for pre-training.
 
     python tools/fit_patch_pca.py CONFIG [--num-images 10000]
 
-Images are read as in training: same crops, flips and normalisation. The components go to the file
-that the config names in `model.target_generator.basis`.
+Images are read as in training, with the same crops, flips and normalization. The components are
+written to the file that the config names in `model.target_generator.basis`.
 """
 
 import argparse
@@ -30,17 +30,17 @@ def parse_args() -> argparse.Namespace:
         '--num-images',
         type=int,
         default=10_000,
-        help='images that are read, in random order (default: %(default)s, two million patches of '
-        '16 pixels on crops of 224)',
+        help='number of images, read in random order (default: %(default)s, which is two million '
+        'patches of 16 pixels with crops of 224)',
     )
     parser.add_argument('--workers', type=int, default=4, help='processes that read images')
-    parser.add_argument('--seed', type=int, default=0, help='of the choice and the crops')
+    parser.add_argument('--seed', type=int, default=0, help='seed of image order and crops')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     return parser.parse_args()
 
 
 def fit(args: argparse.Namespace) -> None:
-    """Read images, fit the components, write the file, and print what it holds."""
+    """Read images, fit the components, write the file, and print a summary."""
     cfg = read_config(args.config, args.cfg_options)
     target = ConfigDict((cfg.get('model') or {}).get('target_generator') or {})
     if target.get('type') != 'PCATarget':
@@ -53,7 +53,7 @@ def fit(args: argparse.Namespace) -> None:
     path = Path(target.basis)
     if path.exists() and not args.overwrite:
         raise ValueError(
-            f'{path} exists, and finished runs may need it: --overwrite replaces it, '
+            f'{path} exists, and earlier runs may need it: --overwrite replaces it, '
             '--cfg-options model.target_generator.basis=FILE writes another'
         )
     import_framework(cfg.default_scope)
@@ -67,12 +67,12 @@ def fit(args: argparse.Namespace) -> None:
     share = pca.variances[:kept].sum() / pca.variances.sum()
     say(
         f'{pca.num_patches} patches of {pca.patch_size} pixels; {kept} of {len(pca.variances)} '
-        f'components hold {share:.1%} of their variance; wrote {path}'
+        f'components explain {share:.1%} of their variance; wrote {path}'
     )
 
 
 def read_images(cfg: Config, args: argparse.Namespace) -> Iterator:
-    """Yield batches of preprocessed images, as the model gets them, until there are enough."""
+    """Yield batches of preprocessed images, as the model gets them, up to the number wanted."""
     from mmengine.registry import MODELS, init_default_scope
     from mmengine.runner import Runner, set_random_seed
     from rich.progress import Progress

@@ -1,9 +1,9 @@
-"""Say what a checkpoint is, and which configs take it; no code of the file is run.
+"""Describe a checkpoint and list the configs that it fits, without running code in the file.
 
     python tools/inspect_checkpoint.py FILE [--json]
 
-FILE is whatever --pretrained takes: a file of any known layout, a work dir, a folder of Hugging
-Face's library, timm:NAME.
+FILE is anything that --pretrained takes: a file of any known layout, a work dir, a folder of
+Hugging Face's library, or timm:NAME.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         default=ROOT / 'configs',
         metavar='FOLDER',
-        help='where configs are looked for that fit',
+        help='folder of the configs to compare with',
     )
     parser.add_argument(
         '--facts',
@@ -39,14 +39,14 @@ def parse_args() -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='NAME=VALUE',
-        help='what the file does not state: num_heads=6 pos_grid=14,14',
+        help='facts that the file does not state: num_heads=6 pos_grid=14,14',
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
     return parser.parse_args()
 
 
 def inspect_checkpoint(args: argparse.Namespace) -> None:
-    """Describe the file, then compare it with every config."""
+    """Describe the file and compare it with every config."""
     description = describe_checkpoint(args.checkpoint, args.facts, trust=False)
     description['configs'] = fitting_configs(description, args.configs)
     if args.json:
@@ -56,11 +56,11 @@ def inspect_checkpoint(args: argparse.Namespace) -> None:
 
 
 def fitting_configs(description: dict, folder: Path) -> dict[str, list[str]]:
-    """Configs whose encoder takes the checkpoint.
+    """Find the configs whose encoder can load the checkpoint.
 
     Args:
         description: See ``describe_checkpoint``.
-        folder: Where configs lie; files below a folder ``_base_`` are parts of configs.
+        folder: Folder of the configs; files below a folder ``_base_`` are parts of configs.
 
     Returns:
         'as it is' and 'with resampled patches' -> paths below the folder.
@@ -72,7 +72,7 @@ def fitting_configs(description: dict, folder: Path) -> dict[str, list[str]]:
         raise NotADirectoryError(f'--configs: there is no folder {str(folder)!r}')
     fits: dict[str, list[str]] = {'as it is': [], 'with resampled patches': []}
     paths = [path for path in folder.rglob('*.py') if BASES not in path.relative_to(folder).parts]
-    print(f'comparing with {len(paths)} configs of {folder}', file=sys.stderr)  # takes a while
+    print(f'comparing with {len(paths)} configs in {folder}', file=sys.stderr)  # takes a while
     for path in sorted(paths):
         name = path.relative_to(folder)
         cfg = Config.fromfile(path, import_custom_modules=False)
@@ -88,7 +88,7 @@ def fitting_configs(description: dict, folder: Path) -> dict[str, list[str]]:
 
 
 def print_table(description: dict) -> None:
-    """Print one line per fact; nothing is folded, so that names of configs can be copied."""
+    """Print one line per fact; lines are not wrapped, so that names of configs can be copied."""
     lines = describe_in_rows(description)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:

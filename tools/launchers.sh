@@ -1,4 +1,4 @@
-# Sourced by dist_{train,test}.sh and slurm_{train,test}.sh: start a tool on several processes.
+# Sourced by dist_{train,test}.sh and slurm_{train,test}.sh to start a tool in several processes.
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VENV_PYTHON="$TOOLS/../.venv/bin/python"
@@ -36,7 +36,7 @@ run_under_slurm() {
     local partition=$1 job=$2 tool=$3 gpus=${GPUS:-8}
     local gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
     shift 3
-    # SRUN_ARGS holds several words on purpose.
+    # SRUN_ARGS may contain several words, so it is not quoted.
     # shellcheck disable=SC2086
     exec srun --partition="$partition" --job-name="$job" --gres="gpu:$gpus_per_node" --ntasks="$gpus" \
         --ntasks-per-node="$gpus_per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \

@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def print_config(config: str, options: dict) -> None:
-    """Print the config alone: what frameworks say while they are imported goes to stderr."""
+    """Print only the config to stdout; frameworks' messages during import go to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
         cfg = read_config(config, options)
     print(cfg.pretty_text)

@@ -4,11 +4,11 @@
         [--show-dir FOLDER [--show-num N]]
     python tools/test.py WORK_DIR
 
-A work dir stands for its last checkpoint and, as CONFIG, for the config that training wrote there.
-Metrics are printed with the names of the papers, in percent. `--out` writes them as json:
-{"config", "checkpoint", "metrics": names of the papers, "raw": names and scales of the framework}.
+For CHECKPOINT, a work dir means its last checkpoint; for CONFIG, the config that training wrote
+there. Metrics are printed under the papers' names, in percent. `--out` writes them as json:
+{"config", "checkpoint", "metrics": the papers' names, "raw": the framework's names and scales}.
 `--show-dir` writes every picture, or the first N, with its prediction, as a PNG. `--tta` averages
-the predictions of each picture in the versions that the config's `tta_pipeline` makes of it.
+the predictions over the views that the config's `tta_pipeline` makes of each picture.
 """
 
 import argparse
@@ -25,13 +25,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='checkpoint of a training run of this config, or its work dir; not needed where '
+        help='checkpoint of a training run of this config, or its work dir; not needed if '
         'CONFIG is a work dir',
     )
     add_launch_arguments(parser)
-    parser.add_argument(
-        '--tta', action='store_true', help='average over several sizes and mirrorings'
-    )
+    parser.add_argument('--tta', action='store_true', help='average over several sizes and flips')
     parser.add_argument('--out', metavar='FILE', help='write the metrics to this json file')
     parser.add_argument(
         '--show-dir', metavar='FOLDER', help='write pictures of the predictions here'

@@ -1,9 +1,9 @@
-"""Train what a config describes: pre-training or any task, on one process or many.
+"""Train a config, for pre-training or any task, in one process or several.
 
     python tools/train.py CONFIG --pretrained work_dirs/mae --cfg-options data.root=/data/cells
-    python tools/train.py CONFIG --iters 500    # or --epochs 5, --minutes 20: the schedule follows
+    python tools/train.py CONFIG --iters 500    # or --epochs 5, --minutes 20: the schedule scales
 
-`tools/dist_train.sh CONFIG GPUS` and `tools/slurm_train.sh` start it on several processes.
+`tools/dist_train.sh CONFIG GPUS` and `tools/slurm_train.sh` start several processes.
 """
 
 import argparse
@@ -30,8 +30,8 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='PATTERN',
-        help='tensors that --pretrained, load_from or --resume may leave as they are, by patterns '
-        "of their names: 'norm.*'; anything else that does not fit is an error",
+        help='patterns of tensors that need not match in --pretrained, load_from or --resume, such '
+        "as 'norm.*'; any other mismatch is an error",
     )
     parser.add_argument(
         '--resume',
@@ -47,16 +47,16 @@ def parse_args() -> argparse.Namespace:
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        '--iters', type=int, metavar='N', help='train N iterations; the schedule follows'
+        '--iters', type=int, metavar='N', help='train N iterations; the schedule scales'
     )
     length.add_argument(
-        '--epochs', type=int, metavar='N', help='train N epochs; the schedule follows'
+        '--epochs', type=int, metavar='N', help='train N epochs; the schedule scales'
     )
     length.add_argument(
         '--minutes',
         type=float,
         metavar='M',
-        help='train about M minutes: the first steps are timed, and the schedule follows',
+        help='train for about M minutes: a trial times the first steps, and the schedule scales',
     )
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: bfloat16, or float16 on older GPUs'
@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--print-param-groups',
         action='store_true',
-        help='print learning rate and decay per group, and stop',
+        help='print learning rate and weight decay per group, and exit',
     )
     return parser.parse_args()
 

@@ -1,9 +1,9 @@
-"""Download released weights to where the configs look for them, or list what there is.
+"""Download released weights to the folder where the configs look for them, or list them.
 
     python tools/weights.py [NAME ...] [--folder checkpoints]
 
-NAME is one of the list, or timm:MODEL, which goes to the cache of Hugging Face's hub, where
-`--pretrained timm:MODEL` finds it.
+NAME is a name from the list, or timm:MODEL, which is downloaded to the cache of Hugging Face's hub,
+where `--pretrained timm:MODEL` finds it.
 """
 
 import argparse
@@ -27,14 +27,14 @@ def parse_args() -> argparse.Namespace:
         'names', nargs='*', metavar='NAME', help='mae-vit-base, ..., or timm:MODEL; none: list all'
     )
     parser.add_argument(
-        '--folder', type=Path, default=Path(FOLDER), help='where files go (default: %(default)s)'
+        '--folder', type=Path, default=Path(FOLDER), help='destination (default: %(default)s)'
     )
     parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
     return parser.parse_args()
 
 
 def get_weights(args: argparse.Namespace) -> None:
-    """Fetch every name, or list what there is."""
+    """Download every named file, or list all names."""
     if not args.names:
         print_list()
     for name in args.names:
@@ -42,12 +42,12 @@ def get_weights(args: argparse.Namespace) -> None:
             print(f'{name}: {fetch_timm(name.removeprefix(TIMM))}')
             continue
         weights = find_published(name)
-        print(f'{name}: {weights.holds}; licence: {weights.licence}; {weights.page}')
+        print(f'{name}: {weights.holds}; license: {weights.licence}; {weights.page}')
         print(f'{name}: {fetch(weights, args.folder)}')
 
 
 def print_list() -> None:
-    """Print two lines for each: name and file; what it is and where it comes from."""
+    """Print two lines per entry: name and file; description and source."""
     for weights in PUBLISHED:
         print(f'{weights.name:<24} {FOLDER}/{weights.file}')
         source = f'; {weights.licence}; {weights.page}' if weights.page else ''

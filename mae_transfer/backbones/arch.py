@@ -1,4 +1,4 @@
-"""Sizes of plain vision transformers by name, and the checks that encoders share."""
+"""Defines the named sizes of vision transformers, and argument checks that encoders share."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ ARCHS = {
 
 
 def resolve_arch(arch: str | dict) -> dict:
-    """Return width, depth, heads and MLP ratio of an architecture given by name or in full.
+    """Return width, depth, heads and MLP ratio of an architecture given by name or as a dict.
 
     Raises:
-        ValueError: If the name is unknown or the dict lacks or adds a key.
+        ValueError: If the name is unknown, or the dict lacks a key or has an unknown one.
     """
     if isinstance(arch, str):
         if arch not in ARCHS:
@@ -24,13 +24,13 @@ def resolve_arch(arch: str | dict) -> dict:
     required = {'embed_dims', 'num_layers', 'num_heads'}
     if not required <= arch.keys() <= required | {'mlp_ratio'}:
         raise ValueError(
-            f'arch={arch}: needs the keys {sorted(required)} and takes, besides, only mlp_ratio'
+            f'arch={arch}: needs the keys {sorted(required)}; the only other key is mlp_ratio'
         )
     return {'mlp_ratio': 4.0, **arch}
 
 
 def to_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
-    """Read a size given as one number or as (height, width).
+    """Convert a size given as one number or as (height, width) to (height, width).
 
     Raises:
         ValueError: If it is neither, or a side is not positive.
@@ -42,12 +42,12 @@ def to_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
 
 
 def block_indices(indices: int | Sequence[int], num_layers: int, name: str) -> tuple[int, ...]:
-    """Read indices of blocks; negative ones count from the end.
+    """Resolve indices of blocks; negative ones count from the end.
 
     Args:
         indices: One index or several, each in [-num_layers, num_layers).
-        num_layers: Blocks of the encoder.
-        name: Argument that the indices were given as, for the errors.
+        num_layers: Number of blocks in the encoder.
+        name: Name of the argument, for the errors.
 
     Returns:
         Ascending indices in [0, num_layers).

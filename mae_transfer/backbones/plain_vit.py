@@ -1,7 +1,7 @@
-"""The one encoder of both journeys: a plain vision transformer.
+"""The plain vision transformer that serves both pre-training and tasks.
 
-Pre-training runs its parts on visible tokens; tasks call ``forward`` and get feature maps.
-Parameter names are those of MAE's code and of timm, so their files load without renaming.
+Pre-training runs its parts on the visible tokens; tasks call ``forward`` and get feature maps.
+Parameters have the names of MAE's code and timm, so their files load without renaming.
 """
 
 from collections.abc import Sequence
@@ -31,65 +31,65 @@ class PlainViT(BaseModule):
     """Vision transformer (Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929).
 
     With ``window_size`` and ``global_blocks`` it is the backbone of ViTDet (Li et al. 2022,
-    https://arxiv.org/abs/2203.16527): attention in windows, but over the whole map in a few blocks.
+    https://arxiv.org/abs/2203.16527): attention in windows, except in a few global blocks.
 
     Args:
         arch: 'tiny', 'small', 'base', 'large', 'huge', or a dict with ``embed_dims``,
-            ``num_layers``, ``num_heads`` and perhaps ``mlp_ratio`` (4).
+            ``num_layers``, ``num_heads`` and optionally ``mlp_ratio`` (4).
         img_size: Side or (height, width), in pixels, that the tables of relative position of
-            global blocks are made for. Images of any other size pass; tables are interpolated.
+            global blocks are made for. Other image sizes are allowed; tables are interpolated.
         patch_size: Side or (height, width) of a patch, in pixels.
         in_channels: Channels of the image.
         pretrain_img_size: Image size that ``pos_embed`` is stored for (ViTDet stores 224's and
-            interpolates in each forward pass); ``img_size`` when not given.
-        with_cls_token: Whether a class token goes through the blocks. Windows and decomposed
-            relative positions exclude it.
+            interpolates in each forward pass); ``img_size`` by default.
+        with_cls_token: Whether there is a class token. It cannot be combined with windows or
+            decomposed relative positions.
         num_register_tokens: Learned tokens without a position between class token and patches,
-            ``reg_token`` (Darcet et al. 2023, https://arxiv.org/abs/2309.16588; DINOv2). Windows
-            and relative positions exclude them.
-        pos_embed: How the absolute positions start: 'learned' (normal, std .02), 'sincos_xy' (MAE's
-            fixed table), 'sincos_yx' (MMPretrain's and CAE's), None = no absolute positions.
+            ``reg_token`` (Darcet et al. 2023, https://arxiv.org/abs/2309.16588; DINOv2). They
+            cannot be combined with windows or relative positions.
+        pos_embed: Initial absolute positions: 'learned' (normal, std .02), 'sincos_xy' (MAE's fixed
+            table), 'sincos_yx' (MMPretrain's and CAE's), None = no absolute positions.
         cls_pos_embed: Whether ``pos_embed`` has a row for the class token; IcarusWizard/MAE, the
             CIFAR-10 model, has none.
-        freeze_pos_embed: Whether ``pos_embed`` is not trained; by default sine-cosine tables are
-            frozen (as in pre-training) and learned ones are not.
+        freeze_pos_embed: Whether to freeze ``pos_embed``; by default sine-cosine tables are frozen
+            (as in pre-training) and learned ones are not.
         qkv_bias: True, False or 'no-key' (biases of query and value only).
-        layer_scale_init: Start of the layer scale; None = no layer scale.
+        layer_scale_init: Initial value of the layer scale; None = no layer scale.
         rel_pos: Relative positions, which all start at zero: False; 'decomposed' or True, vectors
             for rows and for columns in each block (ViTDet); 'table', a number per head and distance
             in each block (BEiT's and CAE's fine-tuning, MAE's UperNet); 'shared_table', one such
             table for all global blocks, ``rel_pos_bias`` (BEiT's pre-training), and one for all
             blocks with windows, ``rel_pos_bias_window`` (both: https://arxiv.org/abs/2111.11429,
-            sec. 2.3). All are interpolated when the map has another size.
+            sec. 2.3). All are interpolated if the map has another size.
         window_size: Side of attention windows, in tokens; 0 = all blocks are global.
-        global_blocks: Indices of the blocks that attend over the whole map all the same.
-        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
-        out_indices: Block, or blocks, whose output is returned; negative counts from the end.
-        final_norm: Whether the last block's output passes the final layer norm ``norm``.
+        global_blocks: Indices of the blocks that attend over the whole map even so.
+        drop_path_rate: Stochastic depth of the last block; the rate grows linearly from 0.
+        out_indices: Index or indices of the blocks to return; negative ones count from the end.
+        final_norm: Whether to apply the final layer norm ``norm`` to the last block's output.
         out_type: What ``forward`` returns per output: 'featmap' (B, C, h, w); 'tokens' (B, N, C);
-            'cls' (B, C), the class token; 'avg' (B, C), the mean of the patch tokens behind
-            ``fc_norm``, which then replaces ``norm`` (MAE's fine-tuning).
-        frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks,
-            and, when k is their number, the final norm and shared tables too.
+            'cls' (B, C), the class token; 'avg' (B, C), the mean of the patch tokens, normalized
+            by ``fc_norm``, which then replaces ``norm`` (MAE's fine-tuning).
+        frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks and,
+            if these are all blocks, the final norm and shared tables too.
         trainable_blocks: The same, counted from the end as in partial fine-tuning (He et al. 2021,
             https://arxiv.org/abs/2111.06377, fig. 9): the last k blocks are trained, k = 0 is a
-            linear probe, None leaves it to ``frozen_stages``. In steps of .5: the half is the MLP
+            linear probe, and None defers to ``frozen_stages``. Steps are .5: the half is the MLP
             branch (norm, MLP and layer scale) of one more block, whose attention stays frozen.
-            ``fc_norm`` is trained whatever k.
+            ``fc_norm`` is trained for any k.
         with_cp: Whether to recompute activations in the backward pass to save memory.
         norm_eps: Epsilon of the layer norms.
-        linear_init: How the linear layers of the blocks start: 'trunc_normal' (std .02, no bias:
-            ViT) or 'torch' (PyTorch's own start).
+        linear_init: Initialization of the blocks' linear layers: 'trunc_normal' (std .02, zero
+            bias: ViT) or 'torch' (PyTorch's default).
         init_cfg: ``dict(type='PretrainedViT', checkpoint=...)`` loads a pre-trained encoder.
 
     Raises:
-        ValueError: If an argument is out of range or two of them exclude each other.
+        ValueError: If an argument is out of range or two of them cannot be combined.
     """
 
     cls_token: nn.Parameter | None
     reg_token: nn.Parameter | None
     pos_embed: nn.Parameter | None
-    blocks: Any  # a ModuleList of Block, whose entries mypy reads as plain modules
+    blocks: Any  # a ModuleList of Block; mypy would type its entries as plain modules
     rel_pos_bias: RelPosBias | None
     rel_pos_bias_window: RelPosBias | None
     norm: nn.LayerNorm | None
@@ -175,7 +175,7 @@ class PlainViT(BaseModule):
         self.out_type = out_type
 
     def _grid_of(self, img_size: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of patches of an image, counting a patch that sticks out."""
+        """Return the rows and columns of patches of an image, counting partial patches."""
         (height, width), (p, q) = img_size, self.patch_size
         return -(-height // p), -(-width // q)
 
@@ -202,15 +202,16 @@ class PlainViT(BaseModule):
             raise ValueError(f'rel_pos={self.rel_pos!r}: must be True or one of {REL_POS}')
         if self.with_cls_token and (self.window_size or self.rel_pos == 'decomposed'):
             raise ValueError(
-                "with_cls_token=True excludes window_size and rel_pos='decomposed': a class token "
-                'has no place on the map; set with_cls_token=False'
+                'with_cls_token=True cannot be combined with window_size or '
+                "rel_pos='decomposed': a class token has no place on the map; set "
+                'with_cls_token=False'
             )
         if self.num_register_tokens < 0:
             raise ValueError(f'num_register_tokens={self.num_register_tokens}: must be at least 0')
         if self.num_register_tokens and (self.window_size or self.rel_pos):
             raise ValueError(
-                f'num_register_tokens={self.num_register_tokens} excludes window_size and rel_pos: '
-                'a register token has no place on the map'
+                f'num_register_tokens={self.num_register_tokens} cannot be combined with '
+                'window_size or rel_pos: a register token has no place on the map'
             )
         if self.global_blocks and not self.window_size:
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
@@ -220,15 +221,15 @@ class PlainViT(BaseModule):
             raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
 
     def _count_frozen(self, frozen_stages: int, trainable_blocks: float | None) -> float:
-        """Count the frozen blocks from the front, in halves; -1 = not even the embeddings."""
+        """Count the frozen blocks from the first, in halves; -1 = not even the embeddings."""
         if not -1 <= frozen_stages <= self.num_layers or frozen_stages % 1:
             raise ValueError(f'frozen_stages={frozen_stages}: must be in [-1, {self.num_layers}]')
         if trainable_blocks is None:
             return frozen_stages
         if frozen_stages != -1:
             raise ValueError(
-                f'frozen_stages={frozen_stages} and trainable_blocks={trainable_blocks} say the '
-                'same from both ends: give one of them'
+                f'frozen_stages={frozen_stages} and trainable_blocks={trainable_blocks} both '
+                'choose the frozen blocks: give one of them'
             )
         if not 0 <= trainable_blocks <= self.num_layers or trainable_blocks % 0.5:
             raise ValueError(
@@ -239,7 +240,7 @@ class PlainViT(BaseModule):
     # ---- building --------------------------------------------------------------------------
 
     def _build_tokens(self, pos_embed: str | None, freeze_pos_embed: bool | None) -> None:
-        """What makes tokens of an image: patches, class and register tokens, positions."""
+        """Build the parts that make tokens: patch embedding, extra tokens, positions."""
         self.patch_embed = PatchEmbed(self.in_channels, self.embed_dims, self.patch_size)
         self.cls_token = self.reg_token = self.pos_embed = None
         if self.with_cls_token:
@@ -267,7 +268,7 @@ class PlainViT(BaseModule):
         layer_scale_init: float | None,
         drop_path_rate: float,
     ) -> None:
-        """The blocks, and the tables of relative position that they share."""
+        """Build the blocks, and the tables of relative position that they share."""
         last = max(self.num_layers - 1, 1)
         self.blocks = nn.ModuleList(
             Block(
@@ -292,11 +293,11 @@ class PlainViT(BaseModule):
             setattr(self, name, RelPosBias(self.num_heads, grid, self.num_prefix_tokens))
 
     def _window_of(self, index: int) -> int:
-        """Side of the windows of one block; 0 = it attends over the whole map."""
+        """Return the side of one block's windows; 0 = global."""
         return 0 if index in self.global_blocks else self.window_size
 
     def _attention_span(self, index: int) -> dict[str, Any]:
-        """Window and own tables of relative position of one block."""
+        """Return the window and the block's own relative positions as arguments of Block."""
         window = self._window_of(index)
         if self.rel_pos not in ('decomposed', 'table'):
             return dict(window_size=window)
@@ -304,11 +305,11 @@ class PlainViT(BaseModule):
         return dict(window_size=window, rel_pos=self.rel_pos, rel_pos_size=grid)
 
     def _attention_grid(self, window: int) -> tuple[int, int]:
-        """Rows and columns over which a block attends at ``img_size``."""
+        """Return the rows and columns over which a block attends at ``img_size``."""
         return (window, window) if window else self._grid_of(self.img_size)
 
     def _build_norm(self, final_norm: bool) -> None:
-        """What ends the encoder: the norm of the tokens, or that of their mean."""
+        """Build the last layer: the norm of the tokens, or that of their mean."""
         self.norm = self.fc_norm = None
         if self.out_type == 'avg':
             self.fc_norm = nn.LayerNorm(self.embed_dims, eps=self.norm_eps)
@@ -316,7 +317,7 @@ class PlainViT(BaseModule):
             self.norm = nn.LayerNorm(self.embed_dims, eps=self.norm_eps)
 
     def _reset_parameters(self, linear_init: str) -> None:
-        """Initialise as ViT does: linear layers, class and register tokens normal, std .02."""
+        """Initialize as in ViT: linear layers, class and register tokens normal, std .02."""
         for token in (self.cls_token, self.reg_token):
             if token is not None:
                 nn.init.normal_(token, std=0.02)
@@ -349,7 +350,7 @@ class PlainViT(BaseModule):
                     parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'PlainViT':
-        """Switch to training; frozen parts stay in evaluation (no stochastic depth)."""
+        """Set the training mode; frozen parts stay in evaluation mode (no stochastic depth)."""
         super().train(mode)
         for part in self._frozen_parts():
             part.eval()
@@ -358,15 +359,15 @@ class PlainViT(BaseModule):
     # ---- what optimizers ask ---------------------------------------------------------------
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Tell the depth of a parameter, for layer-wise learning-rate decay.
+        """Return the depth of a parameter, for layer-wise learning-rate decay.
 
         Args:
             param_name: Name of the parameter.
-            prefix: Where the encoder sits in the model, such as 'backbone.'.
+            prefix: Prefix of the encoder in the model, such as 'backbone.'.
 
         Returns:
             The depth and the number of depths, ``num_layers + 2``: 0 = embeddings, i + 1 = block i,
-            ``num_layers + 1`` = everything behind the blocks and outside the encoder, and tables of
+            ``num_layers + 1`` = everything after the blocks and outside the encoder, and tables of
             relative position that blocks share.
         """
         last = self.num_layers + 1
@@ -380,7 +381,7 @@ class PlainViT(BaseModule):
         return last, last + 1
 
     def no_weight_decay(self) -> set[str]:
-        """Names of own parameters that fine-tuning recipes exempt from decay besides 1-D ones."""
+        """Return the parameters, besides 1-D ones, that fine-tuning recipes exempt from decay."""
         names = ('pos_embed', 'cls_token', 'reg_token')
         return {name for name in names if getattr(self, name) is not None}
 
@@ -390,13 +391,13 @@ class PlainViT(BaseModule):
         """Describe the encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``.
 
         Args:
-            pos_embed: Its whole table of positions, (1, N, C), where the encoder itself holds only
-                a part of it (sharded training); by default the encoder's own.
+            pos_embed: The full table of positions, (1, N, C), if the encoder itself has only a part
+                of it (sharded training); by default the encoder's own.
 
         Returns:
             Sizes in pixels and patches (height first), widths, heads, epsilon of the norms, and
             ``pos_order``: 'xy' or 'yx' for a sine-cosine table in that order, 'learned' for any
-            other table, None without one.
+            other table, None if there is none.
         """
         layer_scale = any(name.endswith('ls1.gamma') for name, _ in self.named_parameters())
         table, pos_order = self.pos_embed if pos_embed is None else pos_embed, None
@@ -421,14 +422,14 @@ class PlainViT(BaseModule):
     # ---- forward ---------------------------------------------------------------------------
 
     def patch_positions(self, grid: tuple[int, int]) -> Tensor | None:
-        """Absolute positions of the patches on a grid, (1, h * w, C), interpolated when needed."""
+        """Return the absolute positions on a grid, (1, h * w, C), interpolated if needed."""
         if self.pos_embed is None:
             return None
         table = resize_pos_embed(self.pos_embed, grid, self.pos_grid, self.num_prefix_positions)
         return table[:, self.num_prefix_positions :]
 
     def prepend_cls(self, x: Tensor) -> Tensor:
-        """Put class token, with its position, and register tokens before the patch tokens."""
+        """Prepend the class token, with its position, and the register tokens."""
         if self.reg_token is not None:
             registers = self.reg_token.to(x.dtype).expand(len(x), -1, -1)
             x = torch.cat([registers, x], dim=1)  # (B, R + L, C)
@@ -440,17 +441,17 @@ class PlainViT(BaseModule):
         return torch.cat([cls.to(x.dtype).expand(len(x), -1, -1), x], dim=1)  # (B, 1 + R + L, C)
 
     def shared_bias(self, x: Tensor, grid: tuple[int, int]) -> dict[int, Tensor]:
-        """Attention bias of the shared tables, computed once for all blocks of a forward pass.
+        """Compute the attention bias of the shared tables, once per forward pass.
 
         Args:
-            x: Tokens; only their device and dtype count.
+            x: Tokens; only their device and dtype matter.
             grid: Rows and columns of the patch tokens.
 
         Returns:
-            The bias, (1, heads, N, N), by the ``window_size`` of its blocks; 0 = global ones.
+            The bias, (1, heads, N, N), by ``window_size`` of the blocks; 0 = global blocks.
         """
         device, dtype = x.device.type, x.dtype
-        if torch.is_autocast_enabled(device):  # attention runs in the small dtype
+        if torch.is_autocast_enabled(device):  # attention runs in the autocast dtype
             dtype = torch.get_autocast_dtype(device)
         bias: dict[int, Tensor] = {}
         if self.rel_pos_bias is not None:
@@ -467,13 +468,13 @@ class PlainViT(BaseModule):
         grid: tuple[int, int] | None = None,
         bias: Tensor | None = None,
     ) -> Tensor:
-        """Run one block, recomputing it in the backward pass with ``with_cp``."""
+        """Run one block; with ``with_cp``, it is recomputed in the backward pass."""
         if self.with_cp and self.training and torch.is_grad_enabled():
             return checkpoint(block, x, grid, bias, use_reentrant=False)
         return block(x, grid, bias)
 
     def _output(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Shape the tokens of one block as ``out_type`` asks."""
+        """Convert the tokens of one block to ``out_type``."""
         if self.out_type == 'tokens':
             return x
         if self.out_type == 'cls':
@@ -490,7 +491,7 @@ class PlainViT(BaseModule):
             x: (B, in_channels, H, W), any H and W: padded with zeros to whole patches.
 
         Returns:
-            One entry per index of ``out_indices``; as 'featmap' (B, C, ceil(H / p), ceil(W / q)).
+            One entry per index of ``out_indices``; for 'featmap' (B, C, ceil(H / p), ceil(W / q)).
 
         Raises:
             ValueError: If ``x`` has another number of channels than ``in_channels``.

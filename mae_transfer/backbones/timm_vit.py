@@ -1,4 +1,4 @@
-"""Any ViT of timm as the backbone of a detector or segmentor, with the interface of PlainViT."""
+"""Wraps any ViT of timm as a backbone for detectors and segmentors."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ from mae_transfer.layers.rel_pos import table_bias
 from mae_transfer.registry import MODELS
 from mae_transfer.version import __version__
 
-# File of timm that defines the architecture -> what lets its models take images of any size
+# Module of timm that defines the architecture -> arguments that allow images of any size
 DYNAMIC = dict(dynamic_img_size=True)
 FAMILIES = {
     'vision_transformer': DYNAMIC,  # vit_*, deit3_*, flexivit_*, DINOv2, with register tokens
@@ -36,7 +36,7 @@ EMBEDDINGS = (
     'cls_token', 'dist_token', 'reg_token', 'mask_token', 'pos_embed', 'patch_embed', 'norm_pre',
 )  # fmt: skip
 
-# What torch.load, safetensors and timm raise on files that are cut, of another kind, or hold code
+# Errors of torch.load, safetensors and timm for files that are truncated, invalid or contain code
 UNREADABLE = (
     AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError,
     pickle.UnpicklingError, SafetensorError,
@@ -47,13 +47,13 @@ UNREADABLE = (
 class TimmViT(BaseModule):
     """A ViT of timm (https://github.com/huggingface/pytorch-image-models): maps for any image size.
 
-    Absolute positions, rotary positions and tables of relative position follow the size of each
-    image; class, distillation and register tokens take part in attention and are no part of the
-    maps. Absolute positions are interpolated as timm does it, with antialiasing, tables of relative
-    position as BEiT does it. Heads of timm's model and blocks after the last output are removed.
+    Absolute positions, rotary positions and tables of relative position adapt to the size of each
+    image. Class, distillation and register tokens take part in attention, but are not in the maps.
+    Absolute positions are interpolated as in timm, with antialiasing, and tables of relative
+    position as in BEiT. Heads of timm's model and blocks after the last output are removed.
 
-    To use it in a recipe, write a config that replaces the backbone; necks fit as they are where
-    the width is the same (768 for base)::
+    To use it in a recipe, write a config that replaces the backbone; necks fit unchanged if the
+    width is the same (768 for base)::
 
         _base_ = './mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py'
         model = dict(
@@ -71,27 +71,27 @@ class TimmViT(BaseModule):
     Args:
         model_name: timm's name, with or without a tag for the weights:
             'vit_base_patch16_224.augreg_in21k', 'eva02_base_patch14_224', 'beit_base_patch16_224'.
-        pretrained: False = random; True = timm's weights of this name from the local caches, which
-            are never filled here; a path = a file with timm's or FAIR's names.
-        img_size: Side or (height, width), in pixels, that positions are stored for: pre-trained
-            ones are resized to it once. The size of the pre-training when not given.
-        in_channels: Channels of the image; other than 3, timm adapts the pre-trained projection.
-        out_indices: Block, or blocks, whose output is returned; negative counts from the end.
-        final_norm: Whether the last block's output passes the final layer norm.
-        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0.
-        frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks,
-            and, when k is their number, everything.
+        pretrained: False = random; True = timm's weights of this name from the local caches
+            (nothing is downloaded); a path = a file with timm's or FAIR's names.
+        img_size: Side or (height, width), in pixels, that positions are stored for; pre-trained
+            ones are resized to it once. By default the size of the pre-training.
+        in_channels: Channels of the image; if not 3, timm adapts the pre-trained projection.
+        out_indices: Index or indices of the blocks to return; negative ones count from the end.
+        final_norm: Whether to apply the final layer norm to the last block's output.
+        drop_path_rate: Stochastic depth of the last block; the rate grows linearly from 0.
+        frozen_stages: -1 freezes nothing; k >= 0 freezes the embeddings and the first k blocks and,
+            if these are all blocks, everything.
         with_cp: Whether to recompute activations in the backward pass to save memory.
         model_args: Further arguments of timm's model, such as ``dict(patch_size=8)``.
-        init_cfg: For MMEngine's initialisers; weights come by ``pretrained``.
+        init_cfg: For MMEngine's initializers; use ``pretrained`` to load weights.
 
     Raises:
-        ValueError: The name is unknown or not that of a ViT, an argument is out of range, the file
+        ValueError: The name is unknown or not a ViT, an argument is out of range, the file
             cannot be read or does not fit, or ``final_norm`` is set for a model without one.
         FileNotFoundError: The weights are not on this machine.
     """
 
-    model: Any  # of timm, whose families of ViT have no base class
+    model: Any  # timm's families of ViT have no common base class
 
     def __init__(
         self,
@@ -136,8 +136,8 @@ class TimmViT(BaseModule):
         self.final_norm = final_norm and last_is_out
         if self.final_norm and isinstance(getattr(self.model, 'norm', None), nn.Identity | None):
             raise ValueError(
-                f'final_norm=True: {model_name} has no layer norm of its patch tokens (it may norm '
-                'their mean instead); set final_norm=False'
+                f'final_norm=True: {model_name} has no layer norm for its patch tokens (it may '
+                'normalize their mean instead); set final_norm=False'
             )
         self.model.prune_intermediate_layers(
             list(self.out_indices), prune_norm=not self.final_norm, prune_head=True
@@ -149,12 +149,12 @@ class TimmViT(BaseModule):
     # ---- construction ----------------------------------------------------------------------
 
     def _follow_grid(self) -> None:
-        """Let images of any size through, and tables of relative position follow their grid."""
+        """Allow images of any size, and adapt tables of relative position to their grid."""
         self.model.patch_embed.strict_img_size = False
         self._grid_bias: list[Any] = []
         for module in self.model.modules():
             if type(module) in GRID_BIAS:
-                # Only methods differ: a new class keeps the tensors and their names in place.
+                # Only methods differ: changing the class keeps the tensors and their names.
                 module.__class__ = GRID_BIAS[type(module)]
                 self._grid_bias.append(module)
 
@@ -176,25 +176,25 @@ class TimmViT(BaseModule):
                     parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'TimmViT':
-        """Switch to training; frozen parts stay in evaluation (no stochastic depth)."""
+        """Set the training mode; frozen parts stay in evaluation mode (no stochastic depth)."""
         super().train(mode)
         for part in self._frozen_parts():
             part.eval()
         return self
 
     def init_weights(self) -> None:
-        """Run ``init_cfg``; timm has initialised or loaded its model already."""
-        self.model.is_init = True  # or MMEngine would call the init_weights of timm's model
+        """Run ``init_cfg``; timm has already initialized or loaded its model."""
+        self.model.is_init = True  # keeps MMEngine from calling init_weights of timm's model
         super().init_weights()
 
     # ---- what optimizers and checkpoints ask -----------------------------------------------
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Look up the depth of a parameter, for layer-wise learning-rate decay.
+        """Return the depth of a parameter, for layer-wise learning-rate decay.
 
         Args:
             param_name: Name of the parameter.
-            prefix: Where this backbone sits in the model, such as 'backbone.'.
+            prefix: Prefix of this backbone in the model, such as 'backbone.'.
 
         Returns:
             The depth and the number of depths, ``num_layers + 2``: 0 = embeddings, i + 1 = block i,
@@ -212,7 +212,7 @@ class TimmViT(BaseModule):
         return last, last + 1
 
     def no_weight_decay(self) -> set[str]:
-        """Names of own parameters that timm exempts from decay, besides 1-D ones."""
+        """Return the parameters, besides 1-D ones, that timm exempts from decay."""
         own = dict(self.named_parameters())
         return {f'model.{name}' for name in self.model.no_weight_decay()} & own.keys()
 
@@ -273,13 +273,13 @@ class TimmViT(BaseModule):
 
 
 def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dict) -> Any:
-    """Create timm's model; weights are loaded whole, head included, or not at all."""
+    """Create timm's model; weights are loaded completely, including the head, or not at all."""
     check_timm_name(model_name)
     family = model_entrypoint(model_name.partition('.')[0]).__module__.rpartition('.')[2]
     if family not in FAMILIES:
         raise ValueError(
-            f'model_name={model_name!r} is not a plain ViT: TimmViT takes the models of '
-            f'timm.models.{{{", ".join(FAMILIES)}}}, this one is of timm.models.{family}'
+            f'model_name={model_name!r} is not a plain ViT: TimmViT takes models from '
+            f'timm.models.{{{", ".join(FAMILIES)}}}, but this one is from timm.models.{family}'
         )
     arguments = arguments | FAMILIES[family]
     if pretrained is False:
@@ -287,7 +287,7 @@ def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dic
 
     path = find_timm_weights(model_name) if pretrained is True else Path(pretrained).expanduser()
     tensors = _read(path)
-    # With the file's own head timm loads strictly; without, it would skip what is missing.
+    # With the file's own head timm loads strictly; without it, timm would skip missing tensors.
     head = tensors.get('head.weight')
     num_classes = 0 if head is None else len(head)
     overlay = dict(state_dict=tensors, num_classes=num_classes, custom_load=False)
@@ -315,9 +315,9 @@ def _build(model_name: str, pretrained: bool | str | os.PathLike, arguments: dic
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Read named tensors without running code of the file, and drop MAE's decoder.
+    """Read named tensors without running code in the file, and drop MAE's decoder.
 
-    timm takes ``mask_token`` for a sign of DINOv2 and would convert the file as one of its models.
+    timm takes ``mask_token`` as a sign of DINOv2 and would convert the file as such a model.
     """
     if not path.is_file():
         raise FileNotFoundError(f'pretrained={str(path)!r}: there is no such file')
@@ -329,8 +329,8 @@ def _read(path: Path) -> dict[str, Tensor]:
             f'{path} is not a file of tensors that can be read safely: {reason}'
         ) from error
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    if not tensors:  # timm would behave as if no file had been given, and download its own
-        raise ValueError(f'{path} holds no named tensors')
+    if not tensors:  # timm would ignore the empty file and download its own
+        raise ValueError(f'{path} contains no named tensors')
     if any(name.startswith('decoder_') for name in tensors):
         tensors = {
             name: tensor
@@ -344,7 +344,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 class GridBias:
-    """Mixed into timm's modules with tables of relative position: the bias of any grid."""
+    """Mixin for timm's modules with tables of relative position: computes the bias of any grid."""
 
     window_size: Any
     relative_position_bias_table: Any
@@ -355,21 +355,21 @@ class GridBias:
         self.grid = grid
 
     def grid_bias(self, num_prefix_tokens: int) -> Tensor:
-        """Attention bias of the chosen grid, (1, heads, N, N)."""
+        """Return the attention bias of the chosen grid, (1, heads, N, N)."""
         window = (self.window_size[0], self.window_size[1])
         table = self.relative_position_bias_table
         return table_bias(table, window, self.grid or window, num_prefix_tokens)
 
 
 class GridBeitAttention(GridBias, beit.Attention):
-    """BEiT's attention with a table for each block."""
+    """BEiT's attention, with a table per block, on any grid."""
 
     def _get_rel_pos_bias(self) -> Tensor:
         return self.grid_bias(num_prefix_tokens=1)
 
 
 class GridBeitBias(GridBias, beit.RelativePositionBias):
-    """BEiT's table for all blocks."""
+    """BEiT's table shared by all blocks, on any grid."""
 
     def forward(self) -> Tensor:
         """Return the bias, (heads, N, N)."""
@@ -377,7 +377,7 @@ class GridBeitBias(GridBias, beit.RelativePositionBias):
 
 
 class GridRelPosBias(GridBias, timm.layers.RelPosBias):
-    """The table of timm's ``vit_relpos_*``."""
+    """The table of timm's ``vit_relpos_*``, on any grid."""
 
     def get_bias(self) -> Tensor:
         """Return the bias, (1, heads, N, N)."""
@@ -385,7 +385,7 @@ class GridRelPosBias(GridBias, timm.layers.RelPosBias):
 
 
 class GridRelPosMlp(timm.layers.RelPosMlp):
-    """The function of relative position of timm's ``vit_relpos_*``: it has no table to resize."""
+    """The MLP of relative positions of timm's ``vit_relpos_*``, which has no table to resize."""
 
     def set_grid(self, grid: tuple[int, int]) -> None:
         """Choose rows and columns of the patches for the next forward pass."""

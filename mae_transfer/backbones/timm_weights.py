@@ -1,4 +1,4 @@
-"""Models of timm by name: their pre-trained weights in timm's caches, and facts about them."""
+"""Finds the pre-trained weights of timm's models in the local caches, and facts about them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from timm.models import get_pretrained_cfg
 
 from mae_transfer.closest import closest
 
-TIMM = 'timm:'  # how a checkpoint is named
-HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # in the order in which timm tries them
+TIMM = 'timm:'  # prefix of a checkpoint's name
+HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # timm tries them in this order
 
 
 def check_timm_name(model_name: str) -> None:
@@ -22,7 +22,7 @@ def check_timm_name(model_name: str) -> None:
             ('vit_base_patch16_224.mae').
 
     Raises:
-        ValueError: timm has no such architecture, or not these weights of it.
+        ValueError: timm has no such architecture, or no such weights for it.
     """
     arch, _, tag = model_name.partition('.')
     if not timm.is_model(arch):
@@ -31,7 +31,7 @@ def check_timm_name(model_name: str) -> None:
     if tag and not timm.is_model_pretrained(model_name):
         known = timm.list_pretrained(f'{arch}.*') or ['none']
         raise ValueError(
-            f'model_name={model_name!r}: timm has no such weights; of {arch} it has '
+            f'model_name={model_name!r}: timm has no such weights; for {arch} it has '
             f'{", ".join(known)}'
         )
 
@@ -40,14 +40,14 @@ def find_timm_weights(model_name: str) -> Path:
     """Find the file of a pre-trained model in the caches of Hugging Face and of torch.hub.
 
     Args:
-        model_name: Architecture, with or without the tag of its weights; without it, the weights
-            are those that timm prefers.
+        model_name: Architecture, with or without the tag of its weights; without a tag, timm's
+            default weights.
 
     Returns:
-        A ``.safetensors`` or pickle file.
+        The file, safetensors or pickle.
 
     Raises:
-        ValueError: timm does not know the name, or has no weights for it.
+        ValueError: timm has no such model, or no weights for it.
         FileNotFoundError: The weights are not on this machine.
     """
     check_timm_name(model_name)
@@ -68,25 +68,25 @@ def find_timm_weights(model_name: str) -> Path:
     raise FileNotFoundError(
         f'the weights of {model_name} ({cfg.hf_hub_id or url}) are not in the cache of this '
         'machine, and nothing is downloaded here: run python -c "import timm; '
-        f'timm.create_model({model_name!r}, pretrained=True)" where there is a network, or give '
+        f'timm.create_model({model_name!r}, pretrained=True)" with network access, or give '
         'a local file'
     )
 
 
 def _hub_files(filename: str | None) -> tuple[str, ...]:
-    """Names of the file in its repository, in the order in which timm looks for them."""
+    """List the names that the file may have in its repository, in timm's order."""
     if not filename:
         return HUB_FILES
     return (str(Path(filename).with_suffix('.safetensors')), filename)
 
 
 def timm_facts(name: str) -> dict:
-    """Facts about the encoder of a timm model, read off the model without weights.
+    """Return facts about the encoder of a timm model, from the model without weights.
 
     Raises:
         ValueError: If timm has no such model, or it is not a plain ViT.
     """
-    check_timm_name(name)  # it may come from a file: timm must not take it for a hub or a folder
+    check_timm_name(name)  # names may come from files: timm must not read one as a hub or a folder
     with torch.device('meta'):
         model: Any = timm.create_model(name, pretrained=False)
     try:
@@ -108,7 +108,7 @@ def timm_facts(name: str) -> dict:
 
 
 def _act_name(act: torch.nn.Module) -> str:
-    """'gelu' for the exact GELU, else what the module calls itself."""
+    """Return 'gelu' for the exact GELU, or else a name derived from the module."""
     if isinstance(act, torch.nn.GELU):
         return 'gelu' if act.approximate == 'none' else f'gelu_{act.approximate}'
     return type(act).__name__

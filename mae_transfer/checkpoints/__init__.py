@@ -1,7 +1,8 @@
-"""Checkpoints in and out: read a file, recognize its layout, fit it to the encoder, export it.
+"""Reads checkpoints, recognizes their layout, fits them to the encoder, and exports them.
 
-``files`` turns a path into named tensors, ``layouts`` knows whose names and which parts they are,
-``fit`` brings them into a ``PlainViT``, ``export`` writes them for other libraries.
+``files`` turns a path into named tensors; ``layouts`` identifies the source's naming scheme and the
+parts of the model; ``fit`` loads them into a ``PlainViT``; ``export`` writes them for other
+libraries.
 """
 
 from mae_transfer.checkpoints.fit.account import LoadAccount

@@ -1,4 +1,4 @@
-"""What a checkpoint is: layout, architecture, parts, and what nobody states about it."""
+"""Describes a checkpoint: its layout, architecture and parts, and which facts are unknown."""
 
 import os
 from collections import Counter
@@ -18,18 +18,19 @@ ENCODER_FACTS = (
 def describe_checkpoint(
     checkpoint: str | os.PathLike, facts: dict | None = None, trust: bool | None = None
 ) -> dict:
-    """Describe a checkpoint in plain containers; what nobody states is None.
+    """Describe a checkpoint in plain containers; unknown facts are None.
 
     Args:
         checkpoint: Whatever
             :func:`~mae_transfer.checkpoints.files.checkpoint_file.read_checkpoint` reads.
-        facts: What the file does not tell.
-        trust: Whether code of the file may run where it cannot be read otherwise.
+        facts: Facts that the file does not state.
+        trust: Whether code in the file may run if it cannot be read otherwise.
 
     Returns:
         'file', 'bytes', 'container', 'layout', 'arch' (a size by name, or None); 'encoder', facts
-        by the names of our metadata; 'by', who states those that no tensor tells; 'parts' of the
-        encoder; 'decoder', None or its sizes; 'pretraining'; 'others', groups of further tensors;
+        under the names of our metadata; 'by', the source of each fact that no tensor reveals;
+        'parts' of the encoder; 'decoder', None or its sizes; 'pretraining'; 'others', groups of
+        further tensors;
         'parameters'; 'dtypes'; 'notes'.
 
     Raises:
@@ -71,17 +72,17 @@ def describe_checkpoint(
 
 
 def misfits(description: dict, backbone: dict) -> list[str]:
-    """Tell why a config's encoder cannot take a checkpoint's; [] when it can.
+    """List the reasons why a config's encoder cannot load a checkpoint's; [] if it can.
 
-    Positions, windows and the packing of biases are adapted when a checkpoint is loaded, so they
-    do not count; a patch of another size is resampled, too, but is named here.
+    Positions, windows and the packing of biases are adapted during loading, so they are not listed.
+    A different patch size is resampled, too, but is listed.
 
     Args:
         description: See :func:`describe_checkpoint`.
         backbone: ``model.backbone`` of a config, of type PlainViT.
 
     Returns:
-        One phrase for each fact that differs, 'patch 16x16 instead of 14x14'.
+        One phrase for each fact that differs, such as 'patch 16x16 instead of 14x14'.
     """
     file, parts = description['encoder'], description['parts']
     own = resolve_arch(backbone.get('arch', 'base')) | dict(
@@ -112,7 +113,7 @@ def misfits(description: dict, backbone: dict) -> list[str]:
 
 
 def _shown_parts(parts: Parts) -> dict:
-    """The optional parts in plain containers; what is not there is None."""
+    """The optional parts in plain containers; absent ones are None."""
     return dict(
         class_token=parts.with_cls_token,
         register_tokens=parts.num_register_tokens,

@@ -1,15 +1,15 @@
-"""The description of a checkpoint as rows of a table for people."""
+"""Turns the description of a checkpoint into the rows of a readable table."""
 
 
 def describe_in_rows(description: dict) -> list[tuple[str, str]]:
-    """Word a description, a fact a row.
+    """Put a description into words, one row per fact.
 
     Args:
         description: What :func:`~mae_transfer.checkpoints.describe.describe_checkpoint` returns,
-            with the paths of fitting configs under 'configs'.
+            with the paths of the configs that fit under 'configs'.
 
     Returns:
-        Rows of a name and a value; a value of several lines holds line breaks.
+        Rows of a name and a value; a value of several lines contains line breaks.
     """
     encoder, by = description['encoder'], description['by']
     parts, decoder = description['parts'], description['decoder']

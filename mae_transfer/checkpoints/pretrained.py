@@ -1,4 +1,4 @@
-"""Loads pre-trained weights into a PlainViT, from Python or by a config's ``init_cfg``.
+"""Loads pre-trained weights into a PlainViT, from Python or through a config's ``init_cfg``.
 
 file -> named tensors -> layout -> facts -> fitted to the encoder -> loaded, with an account of each
 tensor.
@@ -20,7 +20,7 @@ from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
 from mae_transfer.checkpoints.layouts.translate import encoder_tensors
 from mae_transfer.registry import WEIGHT_INITIALIZERS
 
-LEFT_AS_IT_WAS = ('fresh', 'let pass')  # states of tensors in the account
+LEFT_AS_IT_WAS = ('fresh', 'let pass')  # statuses in the account
 
 
 def load_pretrained(
@@ -33,26 +33,26 @@ def load_pretrained(
     allow_partial: Sequence[str] = (),
     trust: bool | None = None,
 ) -> LoadAccount:
-    """Load an encoder from a checkpoint; a load that does not fit fails and changes nothing.
+    """Load an encoder from a checkpoint; if it does not fit, fail and change nothing.
 
     Args:
         vit: The encoder.
         checkpoint: A file of any layout of :mod:`~mae_transfer.checkpoints.layouts.table`; the
-            work dir of a run of ours; a folder of Hugging Face's library; or 'timm:NAME', the
+            work dir of one of our runs; a folder of Hugging Face's library; or 'timm:NAME', the
             cached weights of a timm model.
-        pos_grid: Rows and columns of the file's ``pos_embed``, where they are no square and the
-            file does not state them.
-        fc_norm: What the norm behind average pooling starts from where the file has none: 'fresh'
-            keeps its start at one and zero (MAE), 'norm' takes the file's final norm (CAE).
-        in_channels_rule: How the patch projection is made for another number of input channels:
+        pos_grid: Rows and columns of the file's ``pos_embed``, if they are not square and the file
+            does not state them.
+        fc_norm: Start of the norm after average pooling if the file has none: 'fresh' keeps one and
+            zero (MAE), 'norm' takes the file's final norm (CAE).
+        in_channels_rule: How to adapt the patch projection to another number of input channels:
             'mean', 'repeat' or 'zero'; see
             :func:`~mae_transfer.checkpoints.fit.patch_embed.adapt_channels`.
-        facts: What the file does not tell and its layout states wrongly or not at all:
-            ``dict(num_heads=6, norm_eps=1e-5)``.
+        facts: Facts that the file does not state, if its layout gives them wrongly or not at all,
+            such as ``dict(num_heads=6, norm_eps=1e-5)``.
         allow_partial: Patterns of tensors, such as 'norm.*', that may be missing, left over or of
-            another shape. By default less than the whole encoder is an error.
-        trust: Whether code of the file may run where it cannot be read otherwise; None = what the
-            environment says, see :mod:`~mae_transfer.compat.safe_load`.
+            another shape. By default the encoder must be loaded completely.
+        trust: Whether code in the file may run if it cannot be read otherwise; None asks the
+            environment variable, see :mod:`~mae_transfer.compat.safe_load`.
 
     Returns:
         What was loaded, adapted, left fresh and left unused.
@@ -82,10 +82,10 @@ def load_pretrained(
 
 @WEIGHT_INITIALIZERS.register_module()
 class PretrainedViT:
-    """Initialiser for configs: ``init_cfg=dict(type='PretrainedViT', checkpoint=...)``.
+    """Initializer for configs: ``init_cfg=dict(type='PretrainedViT', checkpoint=...)``.
 
-    It belongs to a PlainViT, the ``backbone`` of a model. The account is logged, stays on the
-    encoder as ``load_account`` and is written beside the log by
+    It belongs to a PlainViT, the ``backbone`` of a model. The account is logged, stored on the
+    encoder as ``load_account`` and written next to the log by
     :class:`~mae_transfer.hooks.load_account.LoadAccountHook`.
 
     Args:
@@ -93,8 +93,8 @@ class PretrainedViT:
         pos_grid: Grid of the file's positions.
         fc_norm: Start of ``fc_norm``.
         in_channels_rule: Rule for other input channels.
-        facts: What the file does not tell.
-        allow_partial: What may not fit.
+        facts: Facts that the file does not state.
+        allow_partial: Tensors that need not fit.
     """
 
     def __init__(
@@ -119,11 +119,11 @@ class PretrainedViT:
         """Load the encoder.
 
         Raises:
-            TypeError: If ``module`` is no PlainViT.
+            TypeError: If ``module`` is not a PlainViT.
         """
         if not isinstance(module, PlainViT):
             raise TypeError(
-                f"init_cfg type='PretrainedViT' stands at a {type(module).__name__}: it loads an "
+                f"init_cfg type='PretrainedViT' belongs to a {type(module).__name__}: it loads an "
                 'encoder, so move it into the dict of the PlainViT (the backbone of the model)'
             )
         account = load_pretrained(
@@ -139,5 +139,5 @@ class PretrainedViT:
         level = logging.WARNING if account.let_pass else logging.INFO
         print_log(account.summary(), logger='current', level=level)
         print_log(account.facts_told(), logger='current')
-        if hasattr(module, '_params_init_info'):  # MMEngine keeps a log of who initialised what
+        if hasattr(module, '_params_init_info'):  # MMEngine keeps a log of who initialized what
             update_init_info(module, init_info=f'PretrainedViT: loaded from {self.checkpoint}')

@@ -1,4 +1,4 @@
-"""Loads weights into a tokenizer: all of them fit, or it is an error."""
+"""Loads weights into a tokenizer; every tensor must fit."""
 
 import os
 
@@ -12,9 +12,9 @@ from mae_transfer.registry import WEIGHT_INITIALIZERS
 
 @WEIGHT_INITIALIZERS.register_module()
 class PretrainedTokenizer:
-    """Initialiser of a discrete VAE or of DALL-E's encoder.
+    """Initializer for a discrete VAE or for DALL-E's encoder.
 
-    ``TokenTarget`` uses it through the registry: pre-training does not import this room.
+    ``TokenTarget`` uses it through the registry: ``pretrain`` does not import this package.
 
     Args:
         checkpoint: A local file or the work dir of a run, see
@@ -37,8 +37,8 @@ class PretrainedTokenizer:
         unfit = [*account.missing, *account.misshapen, *account.left_over]
         if unfit:
             raise ValueError(
-                f'the tokenizer does not fit its config: {account.summary()}. Give the sizes that '
-                'it was trained with, or the checkpoint of such a tokenizer'
+                f'the tokenizer does not fit its config: {account.summary()}. Set the sizes that '
+                'it was trained with, or give a checkpoint of these sizes'
             )
         module.load_state_dict(file.tensors)
         print_log(f'PretrainedTokenizer: {account.summary()}', logger='current')

@@ -1,4 +1,4 @@
-"""Reads all that a checkpoint holds for export and description: encoder, MAE's decoder, facts."""
+"""Reads a checkpoint for export and description: encoder, MAE's decoder, facts."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from mae_transfer.checkpoints.layouts.translate import (
 )
 from mae_transfer.checkpoints.steps import Tensors
 
-# Facts about a decoder and a pre-training, which no encoder needs to know, and what they must be
+# Facts about a decoder and a pre-training, which no encoder needs: (check, rule)
 DECODER_FACTS = {
     'decoder_num_heads': (lambda value: type(value) is int and value > 0, 'a positive int'),
     'mask_ratio': (lambda value: type(value) is float and 0 < value < 1, 'a float in (0, 1)'),
@@ -35,15 +35,15 @@ ADVICE = 'state it by --facts pos_grid=ROWS,COLUMNS'
 
 @dataclass
 class Source:
-    """What is exported: an encoder, perhaps MAE's decoder, and what is known of both.
+    """An encoder to export, possibly with MAE's decoder, and the facts about both.
 
     Attributes:
-        file: Where they come from.
-        found: The encoder as its layout has it.
-        tensors: The encoder by PlainViT's names.
-        decoder: The decoder by the names of MAE's code; {} without.
+        file: The file they come from.
+        found: The encoder as interpreted by its layout.
+        tensors: The encoder under PlainViT's names.
+        decoder: The decoder under the names of MAE's code; {} if there is none.
         decoder_names: Names of the decoder's tensors in the file.
-        facts: What is known, by the names of our metadata.
+        facts: The known facts, under the names of our metadata.
     """
 
     file: CheckpointFile
@@ -57,13 +57,13 @@ class Source:
 def read_source(
     checkpoint: str | os.PathLike, facts: dict | None = None, trust: bool | None = None
 ) -> Source:
-    """Read an encoder, a decoder if there is one, and all that is known about them.
+    """Read an encoder, a decoder if there is one, and the facts about both.
 
     Args:
         checkpoint: Whatever
             :func:`~mae_transfer.checkpoints.files.checkpoint_file.read_checkpoint` reads.
-        facts: What the file does not tell.
-        trust: Whether code of the file may run.
+        facts: Facts that the file does not state.
+        trust: Whether code in the file may run.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -80,7 +80,7 @@ def read_source(
 
 
 def _decoder_of(file: CheckpointFile, found: EncoderTensors) -> tuple[Tensors, set[str]]:
-    """Find MAE's decoder and its names; at the top they are MAE's in our own exports, too."""
+    """Find MAE's decoder and its names; at the top level our own exports use MAE's names, too."""
     for layout in (found.layout, layout_named('FAIR MAE full')):
         decoder = decoder_tensors(file, layout)
         if 'decoder_pred.weight' in decoder:
@@ -92,10 +92,10 @@ def _decoder_of(file: CheckpointFile, found: EncoderTensors) -> tuple[Tensors, s
 def _decoder_facts(
     file: CheckpointFile, found: EncoderTensors, decoder: Tensors, own: dict
 ) -> dict:
-    """What is stated about decoder and pre-training.
+    """Collect the facts about decoder and pre-training.
 
-    Metadata, config.json, the command line of MAE's script and the user must agree; where none of
-    them speaks, the code of the source counts.
+    Metadata, config.json, the command line of MAE's script and the user must agree; if none of them
+    states a fact, the source's code determines it.
     """
     told: dict[str, Any] = {}
     for stated in (file.arguments, file.config or {}):
@@ -117,16 +117,16 @@ def _decoder_facts(
 
 
 def complete_facts(source: Source) -> None:
-    """Add what follows from the tensors: MLP ratio, grid of positions, image sizes.
+    """Add the facts that follow from the tensors: MLP ratio, grid of positions, image sizes.
 
-    ``pretrain_img_size`` is that of the stored positions; ``img_size``, if it is not stated, too.
+    ``pretrain_img_size`` is that of the stored positions, and so is ``img_size`` unless stated.
 
     Raises:
-        ValueError: The encoder is not whole, or its positions tell no grid.
+        ValueError: The encoder is incomplete, or the grid of its positions is unknown.
     """
     tensors, facts, path = source.tensors, source.facts, source.file.path
     if 'patch_size' not in facts or 'blocks.0.mlp.fc1.weight' not in tensors:
-        raise ValueError(f'{path} holds no whole encoder: patch projection or MLP are missing')
+        raise ValueError(f'{path} has no complete encoder: the patch projection or MLP is missing')
     facts['mlp_ratio'] = len(tensors['blocks.0.mlp.fc1.weight']) / facts['embed_dims']
     table = tensors.get('pos_embed')
     if table is None:

@@ -1,7 +1,7 @@
-"""Steps of a checkpoint on its way, in or out: each says what it did to which tensors.
+"""Records the steps of loading or exporting a checkpoint: what was done to which tensors.
 
 A function that fits tensors takes a dict of them and returns a new one with its steps. Accounts are
-made from the steps, so no step needs to know of an account.
+built from the steps, so no step depends on an account.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ class Resized:
 
     Attributes:
         old: Shape in the file.
-        new: Shape that it got.
-        how: By which rule, with what it was and what it is: 'bicubic, 14x14 -> 32x32'.
+        new: New shape.
+        how: The rule, with the old and the new size, such as 'bicubic, 14x14 -> 32x32'.
     """
 
     old: tuple[int, ...]
@@ -30,14 +30,14 @@ class Resized:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did. Names are PlainViT's.
+    """Record of one step. Names are PlainViT's.
 
     Attributes:
-        words: What was done, in words; '' where the groups say all of it.
-        made_of: New name of a tensor -> names of those that it was made of.
-        resized: Name -> what was computed anew.
-        fresh: Group -> tensors of the encoder that keep their start by design.
-        unused: Group -> tensors of the file that the encoder has no place for, by design.
+        words: Description of the step; '' if the groups say it all.
+        made_of: New name of a tensor -> names of those that it was made from.
+        resized: Name -> how its values were recomputed.
+        fresh: Group -> tensors of the encoder that keep their initial values by design.
+        unused: Group -> tensors of the file that the encoder, by design, has no place for.
         let_pass: Reason -> tensors that would have been an error without ``allow_partial``.
     """
 

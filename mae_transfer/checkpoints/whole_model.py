@@ -1,6 +1,6 @@
-"""Account of a checkpoint loaded into a whole model: a detector, segmentor or classifier.
+"""Accounts for a checkpoint loaded into a whole model: a detector, segmentor or classifier.
 
-MMEngine only warns where names or shapes differ, and goes on with what was never loaded.
+MMEngine only warns if names or shapes differ, and continues with tensors that were never loaded.
 """
 
 import fnmatch
@@ -15,15 +15,16 @@ ENCODER = 'backbone.'
 
 @dataclass
 class ModelAccount:
-    """What a checkpoint brings to a model; each tensor of either side is counted once.
+    """Account of a load into a whole model; each tensor of either side is counted once.
 
     Attributes:
         checkpoint: The file.
         loaded: Tensors of the model that get the file's values.
-        missing: Tensors of the model that the file lacks: they keep their start.
-        misshapen: Tensors of another shape in the file, with both shapes: they keep their start.
+        missing: Tensors of the model that the file lacks; they keep their initial values.
+        misshapen: Tensors whose shape in the file differs, with both shapes; they keep their
+            initial values.
         left_over: Tensors of the file that the model has no place for.
-        let_pass: Those of the three that ``allow_partial`` names.
+        let_pass: Those of the three kinds that ``allow_partial`` covers.
     """
 
     checkpoint: str
@@ -34,7 +35,7 @@ class ModelAccount:
     let_pass: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Say it in one line, as it is logged."""
+        """Summarize the account in one line for the log."""
         total = len(self.loaded) + len(self.missing) + len(self.misshapen)
         parts = [f'{len(self.loaded)}/{total} tensors of the model', *self._problems()]
         if self.let_pass:
@@ -42,7 +43,7 @@ class ModelAccount:
         return f'checkpoint {self.checkpoint}: ' + '; '.join(parts)
 
     def _problems(self, names: set[str] | None = None) -> list[str]:
-        """What does not match, ten names each, of the names that count."""
+        """List mismatches, up to ten names of each kind, restricted to ``names`` if given."""
         groups: tuple[tuple[str, list[str], dict[str, str]], ...] = (
             ('missing', self.missing, {}),
             ('left over', self.left_over, {}),
@@ -58,21 +59,21 @@ class ModelAccount:
         return problems
 
     def check(self, whole: bool) -> None:
-        """Raise where what was not loaded is more than the user can mean.
+        """Raise if tensors were not loaded that the user must have meant to load.
 
         Args:
-            whole: Whether every tensor has to match (evaluation, resuming), or those of the encoder
-                only (``load_from``: a head may be another one).
+            whole: Whether every tensor has to match (evaluation, resuming), or only those of the
+                encoder (``load_from``, where the head may differ).
 
         Raises:
-            ValueError: Naming up to ten tensors of each kind.
+            ValueError: Names up to ten tensors of each kind.
         """
         if not self.loaded:
             raise ValueError(
                 f'{self.checkpoint} does not fit the model of the config: none of its tensors '
-                f'does: {"; ".join(self._problems())}. A checkpoint of such a model is needed; a '
-                'pre-trained encoder goes in by --pretrained, or by '
-                "init_cfg=dict(type='PretrainedViT', checkpoint=...) of the backbone"
+                f'match: {"; ".join(self._problems())}. Give a checkpoint of such a model; to load '
+                'a pre-trained encoder, use --pretrained, or set '
+                "init_cfg=dict(type='PretrainedViT', checkpoint=...) in the backbone"
             )
         names = {*self.missing, *self.misshapen, *self.left_over} - set(self.let_pass)
         if not whole:
@@ -82,11 +83,12 @@ class ModelAccount:
             part = 'model' if whole else 'encoder of the model'
             raise ValueError(
                 f'{self.checkpoint} does not fit the {part} of the config: {"; ".join(problems)}. '
-                'What may stay as it is can be named by --allow-partial of tools/train.py'
+                'To keep initial values on purpose, list tensors with --allow-partial of '
+                'tools/train.py'
             )
 
     def to_dict(self) -> dict:
-        """Return plain containers, for json."""
+        """Return plain containers for json."""
         return {'summary': self.summary()} | asdict(self)
 
 
@@ -96,16 +98,16 @@ def account_of_model(
     checkpoint: str,
     allow_partial: Sequence[str] = (),
 ) -> ModelAccount:
-    """Compare a checkpoint with the model that it is about to be loaded into.
+    """Compare a checkpoint with the model that it will be loaded into.
 
     Args:
-        model: Without the wrapper of distributed training.
-        state_dict: The file's tensors; a leading 'module.' does not count, as in MMEngine.
+        model: The model without the wrapper of distributed training.
+        state_dict: The file's tensors; a leading 'module.' is ignored, as in MMEngine.
         checkpoint: The file, for messages.
-        allow_partial: Patterns (as of file names) of tensors that need not match.
+        allow_partial: Patterns (wildcards ``*`` and ``?``) of tensors that need not match.
 
     Returns:
-        The account. Counters of batch norms are left out where the file lacks them, as in MMEngine.
+        The account. Batch-norm counters that the file lacks are omitted, as in MMEngine.
     """
     wanted = {name: tensor for name, tensor in model.state_dict().items() if tensor is not None}
     found = {re.sub(r'^module\.', '', name): tensor for name, tensor in state_dict.items()}

@@ -1,36 +1,36 @@
-"""What the installed stack lacks, and the one door through which this package changes it.
+"""Adapts the installed stack; ``install`` makes every change that importing the package requires.
 
-- ``versions``: every package of the stack is inside the range this release was written for.
-- ``mmcv_ops``: RoIAlign and NMS of torchvision where mmcv was installed without compiled ops.
-- ``distributed``: a process group on machines without CUDA.
-- ``pickle_names``: what a pickle of NumPy arrays may name.
-- ``atomic_write``: files that are whole or not there, whenever a run is killed.
-- ``safe_load``, ``runner_load``: checkpoints are read without running code that they contain.
-- ``config_package``: configs of others inherit ours by ``mae_transfer::PATH``.
-- ``moved``: where the modules of earlier releases are now.
+- ``versions``: check that every package of the stack is in the supported range.
+- ``mmcv_ops``: use torchvision's RoIAlign and NMS if mmcv was installed without compiled ops.
+- ``distributed``: start process groups on machines without CUDA.
+- ``pickle_names``: list the names that a pickle of NumPy arrays may contain.
+- ``atomic_write``: write files that are complete or absent, even if a run is killed.
+- ``safe_load``, ``runner_load``: read checkpoints without running code in them.
+- ``config_package``: let other configs inherit ours as ``mae_transfer::PATH``.
+- ``moved``: redirect imports of the modules of earlier releases.
 """
 
 
 def install() -> None:
-    """Apply every change that importing mae_transfer makes outside itself, for the whole process.
+    """Apply every change that importing mae_transfer makes outside itself, process-wide.
 
     1. The installed packages are compared with the supported ranges; an ImportError names what is
        missing or out of range.
-    2. ``mmcv._ext`` is torchvision's RoIAlign and NMS, if no compiled one is found.
-    3. MMEngine's storage backend 'local' writes a file beside its place and moves it there.
+    2. ``mmcv._ext`` is torchvision's RoIAlign and NMS, if no compiled extension is found.
+    3. MMEngine's storage backend 'local' writes a temporary file and renames it.
     4. MMEngine's readers of checkpoints ('' and 'http(s)://', and so ``load_from``, ``resume`` and
        ``Pretrained``) refuse files that need pickled code.
     5. MMEngine finds configs that ``_base_`` or ``mmengine.hub`` name as ``mae_transfer::PATH``.
-    6. Importing a module by its name of an earlier release says where it is now.
+    6. Importing a module by its name in an earlier release raises an error with the new name.
 
-    Calling it again changes nothing.
+    Calling it again has no effect.
 
     Raises:
         ImportError: The installed stack does not fit.
     """
     from mae_transfer.compat import versions
 
-    versions.check_versions()  # before anything that needs torch: where it is missing, this says so
+    versions.check_versions()  # before anything that needs torch: it reports a missing torch
 
     from mae_transfer.compat import atomic_write, config_package, mmcv_ops, moved, runner_load
 

@@ -1,8 +1,8 @@
-"""Write files that are either whole or absent, even if a process is killed or a disk fills up.
+"""Writes files that are either complete or absent, even if a process is killed or a disk fills up.
 
-The content goes to a temporary file beside the target, is forced to the disk, and then takes the
-target's name in one step. :func:`install` lets MMEngine's local storage write that way, so every
-checkpoint of every framework that it saves is whole.
+The content is written to a temporary file next to the target, flushed to the disk, and renamed in
+one step. :func:`install` makes MMEngine's local storage write this way, so every checkpoint that
+any framework saves through it is complete.
 """
 
 import errno
@@ -14,18 +14,18 @@ from typing import BinaryIO
 
 from mmengine.fileio import LocalBackend, register_backend
 
-TEMPORARY = '.tmp'  # ending of an unfinished file; no reader of checkpoints takes it for one
+TEMPORARY = '.tmp'  # suffix of an unfinished file; no reader mistakes it for a checkpoint
 
 
 @contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Open a file for writing; it gets its name when it is whole.
+    """Open a file for writing; it gets its name once it is complete.
 
-    A link is followed. A former file at the path remains until then, and for good when the body
-    raises. A process that is killed leaves ``.NAME.PID.tmp``; :func:`remove_leftovers` removes it.
+    Links are followed. An existing file at the path remains until then, and is kept if the body
+    raises. A killed process leaves ``.NAME.PID.tmp``; :func:`remove_leftovers` removes it.
 
     Args:
-        path: The file. Its folder must exist. What is not a regular file (a pipe, /dev/stdout) is
+        path: The file. Its folder must exist. Anything but a regular file (a pipe, /dev/stdout) is
             written to directly.
 
     Yields:
@@ -50,7 +50,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: str | os.PathLike, content: bytes | str) -> None:
-    """Write a whole file, text as UTF-8; see :func:`atomic_file`."""
+    """Write a file, text as UTF-8, in one step; see :func:`atomic_file`."""
     with atomic_file(path) as stream:
         stream.write(content.encode('utf-8') if isinstance(content, str) else content)
 
@@ -60,10 +60,10 @@ def remove_leftovers(folder: str | os.PathLike, pattern: str = '*') -> list[Path
 
     Args:
         folder: The folder; it need not exist.
-        pattern: Names that the files would have got, such as '*.pth'.
+        pattern: Pattern of their intended names, such as '*.pth'.
 
     Returns:
-        The files that were removed.
+        The removed files.
     """
     leftovers = sorted(Path(folder).glob(f'.{pattern}.*{TEMPORARY}'))
     for path in leftovers:
@@ -72,7 +72,7 @@ def remove_leftovers(folder: str | os.PathLike, pattern: str = '*') -> list[Path
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the new name to the disk, too, where the system can synchronise folders."""
+    """Flush the new name to the disk, too, if the system can synchronize folders."""
     if os.name != 'posix':
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -86,15 +86,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local storage, whose files are whole or absent."""
+    """MMEngine's local storage with files that are complete or absent."""
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
-        """Write bytes; the folder is made if need be."""
+        """Write bytes; create the folder if needed."""
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(filepath, obj)
 
     def put_text(self, obj: str, filepath: str | os.PathLike, encoding: str = 'utf-8') -> None:
-        """Write text; the folder is made if need be."""
+        """Write text; create the folder if needed."""
         self.put(obj.encode(encoding), filepath)
 
 

@@ -1,8 +1,8 @@
-"""Lets any config inherit one of ours: ``_base_ = 'mae_transfer::detection/NAME.py'``.
+"""Lets any config inherit from ours: ``_base_ = 'mae_transfer::detection/NAME.py'``.
 
-MMEngine has a list of the packages that ship configs, and gives all parts of an inherited config
-the scope of its package. Ours are written for the scopes of MMDetection, MMSegmentation and
-MMPretrain, so no scope is added: an inherited config equals the file it comes from.
+MMEngine has a list of the packages that ship configs, and adds the package's scope to all parts of
+an inherited config. Ours are written for the scopes of MMDetection, MMSegmentation and MMPretrain,
+so no scope is added: an inherited config equals the file it comes from.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def find_config(cfg_path: str, filename: str) -> tuple[str, str | None]:
         filename: The config that inherits.
 
     Returns:
-        The path, and the scope of its parts; None leaves them as they are.
+        The path, and the scope to add to its parts; None adds none.
     """
     package, separator, path = cfg_path.partition('::')
     if separator and package == NAME:
@@ -33,6 +33,6 @@ def find_config(cfg_path: str, filename: str) -> tuple[str, str | None]:
 
 
 def install() -> None:
-    """Add this package to those whose configs MMEngine finds. Calling it again changes nothing."""
+    """Add this package to those whose configs MMEngine finds. Calling it again has no effect."""
     MODULE2PACKAGE[NAME] = NAME  # for mmengine.hub.get_config
     Config._get_cfg_path = staticmethod(find_config)

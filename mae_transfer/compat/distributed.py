@@ -1,9 +1,9 @@
-"""Process groups with or without CUDA, under torchrun and Slurm.
+"""Starts process groups with or without CUDA, under torchrun and Slurm.
 
 MMEngine's own ``init_dist`` calls ``torch.cuda.set_device`` and so fails on machines without CUDA.
-The Runner respects a process group that exists already, so a run calls :func:`init_process_group`
+The Runner uses a process group that exists already, so a run calls :func:`init_process_group`
 first: gloo on CPUs, nccl on GPUs. The variables that launchers set are checked here; an error names
-those that are missing.
+the missing ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LAUNCHERS = ('none', 'pytorch', 'slurm')
 TORCHRUN_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SLURM_VARIABLES = ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID')
 
-# Ports for Slurm jobs: above the registered services, below the ports that Linux hands out itself.
+# Ports for Slurm jobs: above the registered services, below Linux's ephemeral ports.
 FIRST_SLURM_PORT = 15000
 NUM_SLURM_PORTS = 15000
 
@@ -30,20 +30,19 @@ def init_process_group(
 ) -> None:
     """Join the process group that ``torchrun`` or ``srun`` has started.
 
-    Does nothing for the launcher 'none' and when the group exists already. Under Slurm the
+    Does nothing for the launcher 'none' or if the group exists already. Under Slurm this sets the
     variables that torch and MMEngine read (``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``,
-    ``MASTER_ADDR``, ``MASTER_PORT``) are set; a ``MASTER_ADDR`` or ``MASTER_PORT`` that is there
-    is kept.
+    ``MASTER_ADDR``, ``MASTER_PORT``); an existing ``MASTER_ADDR`` or ``MASTER_PORT`` is kept.
 
     Args:
         launcher: 'none', 'pytorch' (torchrun) or 'slurm' (srun).
-        backend: 'gloo', 'nccl' or another name that ``torch.distributed`` knows. None takes nccl
-            when there is a GPU and gloo otherwise.
+        backend: 'gloo', 'nccl' or another backend of ``torch.distributed``. None is nccl if there
+            is a GPU and gloo otherwise.
         timeout_s: How long a process waits for the others before it fails, in seconds.
 
     Raises:
         ValueError: The launcher is unknown, the timeout is not positive, a variable of the launcher
-            is missing or no number, or this machine has fewer GPUs than processes.
+            is missing or not a number, or this machine has fewer GPUs than processes.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f'launcher must be one of {LAUNCHERS}, got {launcher!r}')
@@ -67,11 +66,11 @@ def init_process_group(
 
 
 def use_cpu_model_wrapper(cfg: MutableMapping) -> None:
-    """Keep MMEngine's Runner from naming a GPU to DistributedDataParallel when there is none.
+    """Keep MMEngine's Runner from passing a GPU to DistributedDataParallel if there is none.
 
     The Runner passes ``device_ids=[LOCAL_RANK]``, which DistributedDataParallel refuses for a model
-    on the CPU. Without CUDA this writes ``device_ids=None`` into ``cfg['model_wrapper_cfg']``; with
-    CUDA it changes nothing. What the config says about the wrapper stays.
+    on the CPU. Without CUDA this sets ``device_ids=None`` in ``cfg['model_wrapper_cfg']``; with
+    CUDA it changes nothing. The config's other settings of the wrapper are kept.
 
     Args:
         cfg: The Runner's config; changed in place.
@@ -79,7 +78,7 @@ def use_cpu_model_wrapper(cfg: MutableMapping) -> None:
     if torch.cuda.is_available():
         return
     wrapper = dict(cfg.get('model_wrapper_cfg') or {})
-    if not wrapper:  # the Runner's own defaults for a config that names no wrapper
+    if not wrapper:  # the Runner's own defaults for a config without a wrapper
         wrapper = {
             'type': 'MMDistributedDataParallel',
             'broadcast_buffers': False,
@@ -93,14 +92,14 @@ def torchrun_environment(environ: MutableMapping[str, str]) -> dict[str, str]:
     """Translate Slurm's variables into torchrun's.
 
     Args:
-        environ: Variables of a process that ``srun`` started.
+        environ: Variables of a process started by ``srun``.
 
     Returns:
         ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` and ``MASTER_PORT``. The port
-        follows from the job and its step: equal on all nodes, and two jobs rarely share one.
+        is derived from the job and its step: equal on all nodes, and rarely shared by two jobs.
 
     Raises:
-        ValueError: A variable is missing or no number.
+        ValueError: A variable is missing or not a number.
     """
     _require_variables(
         environ,
@@ -126,7 +125,7 @@ def torchrun_environment(environ: MutableMapping[str, str]) -> dict[str, str]:
 
 
 def first_host(nodelist: str) -> str:
-    """Name the first node of a Slurm node list, without asking ``scontrol``.
+    """Return the first node of a Slurm node list, without calling ``scontrol``.
 
     Args:
         nodelist: Slurm's notation, for example ``'gpu[003-006,009],login1'``.
@@ -154,11 +153,11 @@ def _slurm_port(environ: MutableMapping[str, str]) -> int:
 
 
 def _take_gpu(local_rank: int) -> None:
-    """Make the GPU with the number of this process the current one."""
+    """Make the GPU with the local rank of this process the current one."""
     num_gpus = torch.cuda.device_count()
     if local_rank >= num_gpus:
         raise ValueError(
-            f'LOCAL_RANK is {local_rank}, but this machine shows {num_gpus} GPUs, numbered from 0: '
+            f'LOCAL_RANK is {local_rank}, but this machine has {num_gpus} GPUs, numbered from 0: '
             f'start at most {num_gpus} processes here, or none with CUDA_VISIBLE_DEVICES=-1'
         )
     torch.cuda.set_device(local_rank)
@@ -175,5 +174,5 @@ def _require_variables(
 def _read_number(environ: MutableMapping[str, str], name: str) -> int:
     value = environ[name]
     if not value.isdecimal():
-        raise ValueError(f'environment variable {name} must be a number from 0 up, got {value!r}')
+        raise ValueError(f'environment variable {name} must be an integer >= 0, got {value!r}')
     return int(value)

@@ -1,13 +1,13 @@
-"""RoIAlign and NMS of torchvision for an mmcv without compiled ops.
+"""Provides torchvision's RoIAlign and NMS to an mmcv without compiled ops.
 
-A plain ``pip install onedl-mmcv`` brings no compiled extension, and ``import mmdet.models`` then
-stops at ``from mmcv import ops``. :func:`install` makes ``mmcv._ext`` importable: three of its
+A plain ``pip install onedl-mmcv`` installs no compiled extension, and ``import mmdet.models`` then
+fails at ``from mmcv import ops``. :func:`install` makes ``mmcv._ext`` importable: three of its
 functions are torchvision's, every other name is a function that raises ``NotImplementedError`` with
-its own name when it is called. The finder is at the *end* of ``sys.meta_path``, so a compiled
-``mmcv._ext`` is found first and is used as it is.
+its own name when called. The finder is at the *end* of ``sys.meta_path``, so a compiled
+``mmcv._ext`` is found first and is used unchanged.
 
-The signatures are those of ``mmcv/ops/csrc`` as ``mmcv.ops.roi_align`` and ``mmcv.ops.nms`` call
-them (onedl-mmcv 2.3): results go into tensors that the caller has made.
+The signatures are those of ``mmcv/ops/csrc`` as called by ``mmcv.ops.roi_align`` and
+``mmcv.ops.nms`` (onedl-mmcv 2.3): results are written to tensors that the caller allocates.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def roi_align_forward(
 ) -> None:
     """Average bilinear samples of the feature map in every bin of every box.
 
-    Half precision is computed in float32, because torchvision's CPU kernel knows no bfloat16 and
-    box corners in half precision lose whole pixels.
+    Half precision is computed in float32, because torchvision's CPU kernel does not support
+    bfloat16 and box corners in half precision are off by whole pixels.
 
     Args:
         x: Feature map, (B, C, H, W).
@@ -132,9 +132,9 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     Args:
         boxes: Corners ``(x1, y1, x2, y2)`` in pixels, (N, 4).
         scores: Confidence, (N,).
-        iou_threshold: A box goes when its overlap with a better one is above this, in [0, 1].
-        offset: 1 when ``x2`` and ``y2`` are the last pixel inside, so that a side is
-            ``x2 - x1 + 1``; 0 when they are the border.
+        iou_threshold: A box is removed if its IoU with a better one is above this, in [0, 1].
+        offset: 1 if ``x2`` and ``y2`` are the last pixel inside, so that a side is
+            ``x2 - x1 + 1``; 0 if they are the border.
 
     Returns:
         Indices of the kept boxes, best score first, (N_keep,), int64.
@@ -149,12 +149,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 
 def get_compiler_version() -> str:
-    """Name the compiler of the ops, for mmcv's environment report."""
+    """Describe the compiler of the ops for mmcv's environment report."""
     return "not compiled: RoIAlign and NMS are torchvision's"
 
 
 def get_compiling_cuda_version() -> str:
-    """Name the CUDA version of the ops, for mmcv's environment report."""
+    """Describe the CUDA version of the ops for mmcv's environment report."""
     return 'not compiled'
 
 
@@ -171,12 +171,12 @@ REPLACED: dict[str, Callable] = {
 
 
 def _compute_dtype(tensor: Tensor) -> torch.dtype:
-    """float64 stays, everything else is computed in float32."""
+    """Keep float64, and compute everything else in float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def _require_average(pool_mode: int) -> None:
-    """Refuse max pooling, which torchvision's RoIAlign does not have."""
+    """Refuse max pooling, which torchvision's RoIAlign does not support."""
     if pool_mode != 1:
         raise NotImplementedError(
             "RoIAlign with pool_mode='max' needs the compiled ops of mmcv; torchvision's RoIAlign "
@@ -185,13 +185,13 @@ def _require_average(pool_mode: int) -> None:
 
 
 def _missing_op(name: str) -> Callable[..., NoReturn]:
-    """Build the stand-in for an op that torchvision does not replace."""
+    """Build a function that reports an op without a replacement in torchvision as missing."""
 
     def missing_op(*args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError(
-            f"the mmcv op '{name}' is missing: mmcv was installed without compiled ops, of which "
-            'mae_transfer replaces nms, roi_align_forward and roi_align_backward by '
-            "torchvision's. Use a config that does without it (for example nms instead of "
+            f"the mmcv op '{name}' is missing: mmcv was installed without compiled ops, and "
+            'mae_transfer replaces only nms, roi_align_forward and roi_align_backward with '
+            "torchvision's. Use a config that does not need it (for example nms instead of "
             f'soft_nms), or compile mmcv, which needs a C++ compiler: {HOW_TO_COMPILE} '
             '(2.3.6 compiles with torch 2.10, not with torch 2.14)'
         )
@@ -201,10 +201,10 @@ def _missing_op(name: str) -> Callable[..., NoReturn]:
 
 
 class _TorchvisionExtension(ModuleType):
-    """Stands in for ``mmcv._ext``: any op can be looked up, as mmcv does while it is imported."""
+    """Replaces ``mmcv._ext``: any op can be looked up, as mmcv does during its import."""
 
     def __getattr__(self, name: str) -> Callable:
-        # Private names are asked for by Python's own tools (inspect, copy, doctest); none is an op.
+        # Python's own tools (inspect, copy, doctest) look up private names; none is an op.
         if name.startswith('_'):
             raise AttributeError(f'module {self.__name__!r} has no attribute {name!r}')
         op = _missing_op(name)
@@ -213,7 +213,7 @@ class _TorchvisionExtension(ModuleType):
 
 
 class _ExtensionFinder(MetaPathFinder, Loader):
-    """Finds ``mmcv._ext`` when no finder before it in ``sys.meta_path`` did."""
+    """Finds ``mmcv._ext`` if no earlier finder in ``sys.meta_path`` does."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -234,15 +234,15 @@ class _ExtensionFinder(MetaPathFinder, Loader):
 def install() -> None:
     """Let mmcv find torchvision's RoIAlign and NMS if it has no compiled ops.
 
-    Calling it again changes nothing. Call it before the first ``import mmcv``: mmcv warns about
-    missing ops while it is imported.
+    Calling it again has no effect. Call it before the first ``import mmcv``, which warns about
+    missing ops.
     """
     if not any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
         sys.meta_path.append(_ExtensionFinder())
 
 
 def find_ops() -> str:
-    """Find out whose ops mmcv uses. Imports mmcv, but not the extension.
+    """Find out which ops mmcv uses. Imports mmcv, but not the extension.
 
     Returns:
         The path of the compiled extension, 'torchvision' for the ops of this module, or 'none'.

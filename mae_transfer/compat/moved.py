@@ -1,4 +1,4 @@
-"""Where the modules of earlier releases are now: an old import fails with the new name."""
+"""Reports the new names of moved modules when an old name is imported."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 PACKAGE = 'mae_transfer.'
-# Old module below the package -> where what it held is now.
+# Old module in the package -> new place of its contents.
 MOVED = {
     'data.scenes': 'mae_transfer.demo.scenes',
     'data.scene_render': 'mae_transfer.demo.scene_render',
@@ -19,18 +19,18 @@ MOVED = {
 
 
 class _MovedFinder(MetaPathFinder):
-    """Answers for names that no other finder knows, and that were modules of this package."""
+    """Handles names that no other finder knows and that were modules of this package."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         new = MOVED.get(fullname.removeprefix(PACKAGE)) if fullname.startswith(PACKAGE) else None
         if new is not None:
-            raise ImportError(f'{fullname} is gone: what it held is in {new}', name=fullname)
+            raise ImportError(f'{fullname} was removed: its contents are in {new}', name=fullname)
         return None
 
 
 def install() -> None:
-    """Let imports by old names fail with the new one. Calling it again changes nothing."""
+    """Make imports by old names fail with the new one. Calling it again has no effect."""
     if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
         sys.meta_path.append(_MovedFinder())

@@ -1,9 +1,9 @@
-"""What a pickle of NumPy arrays may name: the one list that every reader of pickles here allows.
+"""Lists the names that a pickle of NumPy arrays may contain, for every reader of pickles here.
 
-NumPy pickles an array as a call of a function that rebuilds it. Its release 2 renamed the module of
+NumPy pickles an array as a call of a function that rebuilds it. NumPy 2 renamed the module of
 these functions from ``numpy.core`` to ``numpy._core``, and files of both kinds exist, so both names
-lead to the functions of the installed NumPy. These build arrays, numbers and data types from bytes
-of the file; none can be made to run code that the file brings.
+map to the functions of the installed NumPy. These build arrays, numbers and data types from bytes
+in the file; none can be made to run code from the file.
 """
 
 import importlib
@@ -33,22 +33,22 @@ NUMPY_NAMES: dict[str, Any] = {
 
 
 class ForeignNameError(Exception):
-    """A pickle names something that is neither an array nor a plain container."""
+    """A pickle contains a name that is neither an array nor a plain container."""
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Builds NumPy arrays and plain containers; every other name is refused.
+    """Builds NumPy arrays and plain containers, and refuses every other name.
 
     Raises:
-        ForeignNameError: While loading; its text is the name.
+        ForeignNameError: During loading; its text is the name.
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Look up what the file names."""
+        """Look up a name in the file."""
         path = f'{module}.{name}'
         if path == 'collections.OrderedDict':
             return OrderedDict
-        if path == '_codecs.encode':  # of bytes, as protocol 2 writes them
+        if path == '_codecs.encode':  # how protocol 2 writes bytes
             return _encode_latin1
         if path not in NUMPY_NAMES:
             raise ForeignNameError(path)
@@ -56,7 +56,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
-    # Other codecs do more than copy bytes: 'zlib' unpacks, and others are looked up by name.
+    # Other codecs do more than copy bytes: 'zlib' decompresses, and others are looked up by name.
     if encoding != 'latin1':
         raise pickle.UnpicklingError(f'bytes in {encoding!r}')
     return text.encode('latin1')

@@ -1,7 +1,7 @@
-"""Let MMEngine read checkpoints without running code that they contain.
+"""Makes MMEngine read checkpoints without running code that they contain.
 
-MMEngine uses full pickle when a file needs it. ``install`` replaces its readers of local files and
-of web addresses, which ``load_from``, ``resume`` and ``Pretrained`` use.
+MMEngine uses unrestricted pickle if a file needs it. ``install`` replaces its readers of local
+files and of web addresses, which ``load_from``, ``resume`` and ``Pretrained`` use.
 """
 
 from argparse import Namespace
@@ -22,7 +22,7 @@ from mae_transfer.compat.safe_load import read_content
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Stand in for ``getattr``, which a file needs for the methods of a HistoryBuffer only."""
+    """Replace ``getattr``, which a file needs only for the methods of a HistoryBuffer."""
     methods = ('current', 'max', 'mean', 'min')
     if owner is not HistoryBuffer or name not in methods:
         raise UnpicklingError(f'GLOBAL builtins.getattr({owner!r}, {name!r})')
@@ -30,7 +30,7 @@ def _history_method(owner: Any, name: str) -> Any:
 
 
 def allowed_objects() -> list[tuple[Any, str]]:
-    """Plain containers of MMEngine's checkpoints, with the names that pickles call them by."""
+    """List the plain containers in MMEngine's checkpoints, with their names in pickles."""
     allowed = [
         (HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
         (_history_method, 'builtins.getattr'),
@@ -46,7 +46,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, of another kind or needs code to be read.
+        ValueError: If it is damaged, of another kind, or cannot be read without running code.
     """
     path = Path(filename).expanduser()
     if not path.is_file():
@@ -57,7 +57,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 def load_from_http(
     filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
 ) -> Any:
-    """Fetch a checkpoint into torch.hub's cache, unless it is there, and read it from there."""
+    """Download a checkpoint to torch.hub's cache, unless it is there, and read it from there."""
     folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
     path = folder / Path(urlparse(filename).path).name
     rank, _ = get_dist_info()
@@ -73,4 +73,4 @@ def install() -> None:
     register = CheckpointLoader.register_scheme
     register(prefixes='', loader=load_from_local, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
-    checkpoint.load_from_http = load_from_http  # torchvision:// and open-mmlab:// call it by name
+    checkpoint.load_from_http = load_from_http  # torchvision:// and open-mmlab:// look it up here

@@ -1,7 +1,7 @@
-"""Read checkpoints into tensors and plain containers without running code that they contain.
+"""Reads checkpoints into tensors and plain containers without running code that they contain.
 
-A file that needs code to be read is refused, unless the user trusts it: with ``--trust-checkpoint``
-of the tools, or the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
+A file that cannot be read without running code is refused, unless the user trusts it, by the tools'
+``--trust-checkpoint`` or the environment variable ``MAE_TRANSFER_TRUST_CHECKPOINT=1``.
 """
 
 import functools
@@ -21,14 +21,14 @@ from safetensors import SafetensorError, safe_open
 from mae_transfer.compat.pickle_names import NUMPY_NAMES, ArrayUnpickler, ForeignNameError
 
 TRUST_VARIABLE = 'MAE_TRANSFER_TRUST_CHECKPOINT'
-SAFETENSORS_HEADER = '__metadata__'  # entry of the content that holds a safetensors file's texts
+SAFETENSORS_HEADER = '__metadata__'  # key of a safetensors file's texts in the content
 
 TORCH_LEGACY = b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # torch.save before version 1.6
 PICKLES = tuple(b'\x80' + bytes([protocol]) for protocol in (2, 3, 4, 5))
 LFS_POINTER = b'version https://git-lfs'
 
-# What files of MMEngine and of MAE's code pickle besides tensors: logged numbers and arguments.
-# None of it is needed here, so a placeholder takes the place of each; the real one is never called.
+# Objects that MMEngine and MAE's code pickle besides tensors: logged numbers and arguments. None is
+# needed here, so each is replaced by a placeholder; the real one is never called.
 INERT = (
     'argparse.Namespace',
     'builtins.getattr',
@@ -44,24 +44,24 @@ INERT = (
 
 
 class Placeholder:
-    """Takes the place of a pickled object that is not needed; keeps its state as data.
+    """Replaces a pickled object that is not needed; keeps its state as data.
 
     Attributes:
-        state: What the object was pickled with, itself made of plain containers; None without.
+        state: The object's pickled state, made of plain containers; None if it has none.
     """
 
     state: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take any arguments and keep none."""
+        """Ignore all arguments."""
 
     def __setstate__(self, state: Any) -> None:
-        """Keep the state as it is."""
+        """Keep the state unchanged."""
         self.state = state
 
 
 def trusts_checkpoints() -> bool:
-    """Whether the user allowed checkpoints to run code.
+    """Return whether the user allowed checkpoints to run code.
 
     Raises:
         ValueError: If the environment variable is neither '', '0' nor '1'.
@@ -78,30 +78,31 @@ def read_content(
     allowed: Sequence[tuple[Any, str]] | None = None,
     map_location: Any = 'cpu',
 ) -> Any:
-    """Load what a file holds; its first bytes say of what kind it is.
+    """Load the content of a file, whose first bytes determine its kind.
 
     Args:
         path: A file of safetensors, of torch.save, or a pickle of NumPy arrays.
-        trust: Whether code of the file may run where it cannot be read otherwise; None asks
+        trust: Whether code in the file may run if it cannot be read otherwise; None asks
             :func:`trusts_checkpoints`.
-        allowed: What is put in the place of which pickled name; placeholders if not given.
-        map_location: See torch.load; it holds for files of torch.save.
+        allowed: Replacement of each allowed pickled name; placeholders by default.
+        map_location: See torch.load; it applies to files of torch.save only.
 
     Returns:
         The content. Tensors of a safetensors file come as a dict, with the texts of its header, if
         any, under ``__metadata__``.
 
     Raises:
-        ValueError: If the file is empty, truncated, of another kind or needs code to be read.
+        ValueError: If the file is empty, truncated, of another kind, or cannot be read without
+            running code.
     """
     with path.open('rb') as stream:
         head = stream.read(len(LFS_POINTER))
     if not head:
-        raise ValueError(f'{path} is empty (0 bytes): the copy or the training that wrote it broke')
+        raise ValueError(f'{path} is empty (0 bytes): the copy or training that wrote it failed')
     if path.suffix == '.safetensors':
         return _read_safetensors(path)
     if head.startswith(LFS_POINTER):
-        raise ValueError(f'{path} is a pointer of Git LFS, not the file: fetch it by git lfs pull')
+        raise ValueError(f'{path} is a Git LFS pointer, not the file: run git lfs pull')
     if head.startswith(b'PK'):
         _check_zip(path)
     elif head.startswith(PICKLES) and not head.startswith(TORCH_LEGACY):
@@ -120,12 +121,12 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             texts = file.metadata()
     except SafetensorError as error:
-        raise ValueError(f'{path} is not a whole safetensors file: {error}') from error
+        raise ValueError(f'{path} is not a complete safetensors file: {error}') from error
     return content | ({SAFETENSORS_HEADER: texts} if texts else {})
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse archives that torch.save cannot have written before anything is unpacked."""
+    """Refuse, before unpacking, archives that torch.save cannot have written."""
     if not zipfile.is_zipfile(path):
         raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
     try:
@@ -136,12 +137,12 @@ def _check_zip(path: Path) -> None:
         raise ValueError(f'{path} is damaged: {error}; copy or download it again') from error
     if any('/code/' in name for name in names):
         raise ValueError(
-            f'{path} is a program of TorchScript, not weights: save the state_dict() of its module'
+            f'{path} is a TorchScript program, not weights: save the state_dict() of its module'
         )
     if packed:
         raise ValueError(
             f'{path} is a compressed archive ({packed[0]!r}), which torch.save does not write: '
-            'unpack it and give the file inside'
+            'unpack it and give the file in it'
         )
 
 
@@ -155,12 +156,12 @@ def read_torch(
 
     Args:
         path: A file of torch.save.
-        allowed: What is put in the place of which pickled name.
+        allowed: Replacement of each allowed pickled name.
         map_location: See torch.load.
         trust: See :func:`read_content`.
 
     Raises:
-        ValueError: If the file is damaged or needs code to be read.
+        ValueError: If the file is damaged or cannot be read without running code.
     """
     path = Path(path)
     load = functools.partial(torch.load, path, map_location=map_location)
@@ -186,30 +187,30 @@ def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | N
     """Warn if the user trusts the file; otherwise refuse it and explain why."""
     if trusts_checkpoints() if trust is None else trust:
         print_log(
-            f'WARNING: {path} is trusted: reading it calls {name}, which can run any code',
+            f'WARNING: {path} is trusted: reading it calls {name}, which can run arbitrary code',
             logger='current',
         )
         return
     raise ValueError(
-        f'{path} was refused: to read it, pickle would have to call {name}, which can run any '
-        "code. Save its tensors alone where it was made (torch.save({'model': "
+        f'{path} was refused: to read it, pickle would have to call {name}, which can run '
+        "arbitrary code. Save only its tensors where it was made (torch.save({'model': "
         'model.state_dict()}, file)); or, if you trust its author as you trust a program, allow it '
-        f'by --trust-checkpoint or {TRUST_VARIABLE}=1'
+        f'with --trust-checkpoint or {TRUST_VARIABLE}=1'
     ) from error
 
 
 def _run_pickle(path: Path, load: Callable[[], Any]) -> Any:
-    """Read a trusted file; what it names must be importable."""
+    """Read a trusted file; the names in it must be importable."""
     try:
         return load()
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f'{path} is trusted, but what it names cannot be imported here: {error}'
+            f'{path} is trusted, but names in it cannot be imported here: {error}'
         ) from error
 
 
 def _placeholders() -> list[tuple[type, str]]:
-    """Make a class for each name: torch tells allowed objects apart by identity."""
+    """Create a class for each name, as torch distinguishes allowed objects by identity."""
     return [(type(name.rsplit('.', 1)[-1], (Placeholder,), {}), name) for name in INERT]
 
 
@@ -233,7 +234,7 @@ def _read_array_pickle(path: Path, trust: bool | None) -> Any:
 def _arrays_to_tensors(content: Any, depth: int = 3) -> Any:
     """Turn arrays of numbers into tensors, in up to ``depth`` nested dicts."""
     if isinstance(content, np.ndarray) and content.dtype.kind in 'fiub':
-        # torch takes the byte order of this machine alone. reshape: a scalar array became 1-D.
+        # torch supports only this machine's byte order. reshape: a scalar array became 1-D.
         array = np.ascontiguousarray(content)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder('='))).reshape(content.shape)
     if isinstance(content, dict) and depth:

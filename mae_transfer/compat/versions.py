@@ -1,8 +1,8 @@
-"""Check at import that the installed packages are in the supported ranges.
+"""Checks at import that the installed packages are in the supported ranges.
 
-The ranges are in one file, ``requirements/runtime.txt``, which a wheel ships as well. Nothing heavy
+The ranges are in one file, ``requirements/runtime.txt``, which is also in the wheel. Nothing heavy
 is imported: versions come from the metadata of the installed distributions, so the check takes
-milliseconds and comes before a sibling framework can fail with a message of its own.
+milliseconds and runs before a sibling framework can fail with a message of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# In a checkout a link to requirements/; in a wheel a copy.
+# A link to requirements/ in a checkout, a copy in a wheel.
 REQUIREMENTS = (Path(__file__).resolve().parents[1] / '.mim' / 'requirements').resolve()
 
-# setup.py reads this line as well. mmengine and torch decide it.
+# setup.py reads this line, too. mmengine and torch determine the range.
 PYTHON_RANGE = '>=3.10,<3.13'
 
-# The upstream distributions write into the same import packages as the maintained ones.
+# The upstream distributions install into the same import packages as the maintained ones.
 REPLACED_BY = {
     'mmengine': 'onedl-mmengine',
     'mmengine-lite': 'onedl-mmengine',
@@ -37,18 +37,18 @@ REPLACED_BY = {
 
 @dataclass(frozen=True)
 class Package:
-    """A required distribution and what is installed of it."""
+    """A required distribution and its installed version."""
 
     name: str
     required: str
     """The range, as in ``'<2,>=1.0'``; may be empty."""
     found: str | None
-    """The installed version; None when it is missing."""
+    """The installed version; None if it is missing."""
     ok: bool
 
 
 def check_versions() -> None:
-    """Stop with one message when the installed stack does not fit.
+    """Raise one error with all problems of the installed stack, if there are any.
 
     Raises:
         ImportError: Python or packages are missing or out of range, or an upstream distribution of
@@ -64,10 +64,10 @@ def check_versions() -> None:
 
 
 def inspect_packages(requirements: Iterable[str] | None = None) -> list[Package]:
-    """Compare the installed distributions with what is required.
+    """Compare the installed distributions with the requirements.
 
     Args:
-        requirements: Lines such as ``'timm>=1.0,<2'``. None takes those of mae_transfer.
+        requirements: Lines such as ``'timm>=1.0,<2'``. None means those of mae_transfer.
 
     Returns:
         One record per requirement that applies to this Python and platform, in the given order.
@@ -89,7 +89,7 @@ def inspect_packages(requirements: Iterable[str] | None = None) -> list[Package]
 
 
 def installed_version(name: str) -> str | None:
-    """Look up the version of a distribution; None when it is not installed."""
+    """Look up the version of a distribution; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -97,7 +97,7 @@ def installed_version(name: str) -> str | None:
 
 
 def find_shadows() -> dict[str, str]:
-    """Find upstream distributions of OpenMMLab that lie over the maintained ones.
+    """Find upstream distributions of OpenMMLab that overwrite files of the maintained ones.
 
     Returns:
         Installed upstream distribution -> the distribution whose files it overwrites.
@@ -106,13 +106,13 @@ def find_shadows() -> dict[str, str]:
 
 
 def is_python_supported(version: str) -> bool:
-    """Tell whether a Python version, such as ``'3.11.7'``, is in :data:`PYTHON_RANGE`."""
+    """Return whether a Python version, such as ``'3.11.7'``, is in :data:`PYTHON_RANGE`."""
     Requirement = _import_packaging()
     return Requirement(f'python{PYTHON_RANGE}').specifier.contains(version, prereleases=True)
 
 
 def read_requirements() -> list[str]:
-    """Read what mae_transfer needs to run.
+    """Read the requirements of mae_transfer.
 
     Returns:
         The lines of ``requirements/runtime.txt`` without comments.
@@ -124,7 +124,7 @@ def read_requirements() -> list[str]:
     if not path.is_file():
         raise ImportError(
             f'mae_transfer at {Path(__file__).parents[1]} is incomplete: there is no {path}, which '
-            'lists what it needs; install it again, or run `pip install -e .` in a checkout'
+            'lists its requirements; reinstall it, or run `pip install -e .` in a checkout'
         )
     return read_requirements_file(path)
 
@@ -138,7 +138,7 @@ def read_requirements_file(path: Path) -> list[str]:
 def describe_problems(
     packages: Iterable[Package], shadows: dict[str, str], python_ok: bool = True
 ) -> str:
-    """Write the message of :func:`check_versions`.
+    """Compose the message of :func:`check_versions`.
 
     Args:
         packages: Those that are missing or out of range.
@@ -146,7 +146,7 @@ def describe_problems(
         python_ok: Whether this Python is in range.
 
     Returns:
-        One line per problem and, at the end, the command that fixes what pip can fix.
+        One line per problem and, at the end, the pip command that fixes what can be fixed.
     """
     packages = list(packages)
     lines = ['mae_transfer cannot start, because the installed packages do not fit:']
@@ -158,7 +158,7 @@ def describe_problems(
     if not python_ok:
         lines.append(
             f'  Python: needs {PYTHON_RANGE}, found {platform.python_version()}; '
-            'make an environment with another Python first'
+            'create an environment with another Python first'
         )
     if packages or shadows:
         lines += ['To fix it, run:', f'  {fixing_command(packages, shadows)}']
@@ -166,12 +166,12 @@ def describe_problems(
 
 
 def fixing_command(packages: Iterable[Package], shadows: dict[str, str]) -> str:
-    """Build one shell line that uninstalls what shadows and installs what is wrong or missing."""
+    """Build one shell line that uninstalls shadows and installs wrong or missing packages."""
     pip = [sys.executable, '-m', 'pip']
     pins = ['-c', str(REQUIREMENTS / 'constraints.txt')]
     steps = []
     if shadows:
-        # Uninstalling removes the shared files, so the maintained distribution is laid anew.
+        # Uninstalling removes the shared files, so the maintained distribution is reinstalled.
         steps.append([*pip, 'uninstall', '-y', *shadows])
         new = sorted(set(shadows.values()))
         steps.append([*pip, 'install', '--force-reinstall', '--no-deps', *pins, *new])
@@ -181,13 +181,13 @@ def fixing_command(packages: Iterable[Package], shadows: dict[str, str]) -> str:
 
 
 def tested_version(name: str) -> str | None:
-    """Look up the tested pin of a package for this Python.
+    """Look up the tested version of a package for this Python.
 
     Args:
         name: Name of the distribution; case, ``-`` and ``_`` do not matter.
 
     Returns:
-        The version in ``requirements/constraints.txt``; None without a pin.
+        The version in ``requirements/constraints.txt``; None if it is not pinned.
     """
     Requirement = _import_packaging()
     for line in read_requirements_file(REQUIREMENTS / 'constraints.txt'):
@@ -199,7 +199,7 @@ def tested_version(name: str) -> str | None:
 
 
 def _normalise(name: str) -> str:
-    """Write a distribution name as package indexes compare it."""
+    """Write a distribution name as package indexes compare names."""
     return re.sub(r'[-_.]+', '-', name).lower()
 
 

@@ -1,1 +1,1 @@
-"""The embedded comparison: its pictures, its runs, its table and the picture of its results."""
+"""The embedded comparison: makes its data, runs its steps, and tabulates and draws the results."""

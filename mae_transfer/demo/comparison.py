@@ -1,4 +1,4 @@
-"""Pre-trains, transfers to both tasks, and compares the result with random weights.
+"""Pre-trains, transfers to both tasks, and compares the results with those of random weights.
 
 ::
 
@@ -32,26 +32,26 @@ def compare(
     work_dir: str | os.PathLike | None = None,
     jobs: int = 2,
 ) -> list[dict]:
-    """Make the embedded data, run what is left to run, show the results.
+    """Make the embedded data, run the unfinished steps, and show the results.
 
-    The data are made by processes of their own, so a script that calls this needs
+    The data is made in separate processes, so a script that calls this needs
     ``if __name__ == '__main__':``.
 
     Args:
         method: A key of ``METHODS``: 'mae', 'mae-long' or 'cae'.
         seeds: One pre-training and one run per task and start each.
-        work_dir: Where everything goes. What an earlier call has run there is not run again. By
-            default ``work_dirs/demo``, of 'mae-long' ``work_dirs/study``, beside the data in the
-            checkout, if there is one, else in the current folder.
-        jobs: Runs at a time; 1 on a GPU.
+        work_dir: Folder for all output. Steps that an earlier call finished there are not run
+            again. By default ``work_dirs/demo`` (``work_dirs/study`` for 'mae-long'), in the
+            checkout if there is one, or else in the current folder; the data is in the same place.
+        jobs: Parallel runs; 1 on a GPU.
 
     Returns:
         A record per fine-tuning run, see ``mae_transfer.demo.results``.
 
     Raises:
-        ValueError: ``method``, ``seeds`` or ``jobs`` is none of these, or the work dir holds runs
-            of another method.
-        RuntimeError: A run failed; the message holds the end of its output.
+        ValueError: ``method``, ``seeds`` or ``jobs`` is invalid, or the work dir contains runs of
+            another method.
+        RuntimeError: A run failed; the message contains the end of its output.
     """
     if method not in METHODS:
         raise ValueError(f'method={method!r}: choose from {", ".join(METHODS)}')
@@ -72,7 +72,7 @@ def compare(
 
 
 def _with_rows_beside(method: Method, plan: Plan, records: list[dict]) -> list[dict]:
-    """Add the records of the other method with the same seeds, if there are any."""
+    """Add the records of the other method for the same seeds, if there are any."""
     if method.beside:
         others = plan.root / METHODS[method.beside].results
         known = {record['init'] for record in records}
@@ -87,13 +87,13 @@ def _with_rows_beside(method: Method, plan: Plan, records: list[dict]) -> list[d
 def _show(
     console: Console, method: Method, plan: Plan, records: list[dict], minutes: float
 ) -> None:
-    """Print the table, the time and where everything is."""
+    """Print the table, the time and the locations of the results."""
     count = f', {len(plan.seeds)} seeds' if len(plan.seeds) > 1 else ''
     title = f'Embedded scenes, validation{count}: AP and IoU in percent'
     console.print(results_table(records, title))
     lines = [f'{minutes:.1f} minutes']
     if method.beside and {r['init'] for r in records} == set(method.starts):
-        lines.append(f'`python tools/demo.py --method {method.beside}` makes one more row')
+        lines.append(f'`python tools/demo.py --method {method.beside}` adds a row')
     for start in method.starts.values():
         if start.tokenizer_config:
             lines.append(describe_tokenizer(tokenizer_folder(plan, plan.seeds[0])))
@@ -106,7 +106,7 @@ def _show(
 
 
 def describe_tokenizer(folder: Path) -> str:
-    """Say what a tokenizer is worth on pictures that it has not seen."""
+    """Report the quality of a tokenizer on held-out pictures."""
     metrics = json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))['metrics']
     return (
         f'tokenizer, held-out scenes: squared error {metrics["reconstruction_MSE"]:.0f}, of the '

@@ -1,6 +1,6 @@
-"""Draws the picture of a comparison: a few scenes from pre-training to both tasks, a row each.
+"""Draws the picture of a comparison: one row per scene, from pre-training to both tasks.
 
-The models are read from the work dirs that the steps left, and run here on validation scenes.
+The models are read from the work dirs of the finished steps and run on validation scenes.
 """
 
 import io
@@ -33,10 +33,10 @@ from mae_transfer.demo.steps import pretrain_folder, task_folder
 from mae_transfer.hooks.reconstruction import fixed_masks, reconstruction_columns, to_pixels
 from mae_transfer.run.framework import import_framework
 
-SCENES = 24  # from the start of the validation data, among which the rows are chosen
+SCENES = 24  # first scenes of the validation data, from which the rows are chosen
 ROWS = 2
-MIN_SCORE = 0.3  # detections below are not drawn; MMDetection's visualizer has the same limit
-MIN_IOU = 0.5  # between a right detection and the truth
+MIN_SCORE = 0.3  # lower-scored detections are not drawn, as in MMDetection's visualizer
+MIN_IOU = 0.5  # between a correct detection and the annotation
 
 PIXELS_PER_INCH = 100
 WIDTH = 12.0  # inches
@@ -66,13 +66,13 @@ class Objects:
 
 @dataclass(frozen=True)
 class Row:
-    """What is drawn of one scene.
+    """Contents of the row of one scene.
 
     Attributes:
         image: (H, W, 3), RGB, uint8; the two below have its shape.
-        visible: What the pre-trained encoder saw of it.
+        visible: The patches that the pre-trained encoder saw.
         completed: The image with its hidden patches replaced by the prediction.
-        hidden: Share of hidden patches, in (0, 1).
+        hidden: Fraction of hidden patches, in (0, 1).
         truth: Annotated objects.
         found: Detected objects.
         segments: (H, W), class per pixel, 0 = background.
@@ -88,21 +88,21 @@ class Row:
 
 
 def draw_first_look(plan: Plan, path: Path, records: Sequence[dict]) -> None:
-    """Draw scenes with the models of a finished plan, and write the picture.
+    """Draw scenes using the models of a finished plan, and write the picture.
 
-    The rows are the scenes with the most right detections among the first ``SCENES`` of the
-    validation data, and the picture says so.
+    The rows are the scenes with the best detections among the first ``SCENES`` of the validation
+    data, and the picture says so.
 
     Args:
-        plan: Has been run. Its first start with a pre-training and its first seed are drawn.
-        path: The PNG file.
+        plan: A finished plan. Its first start with a pre-training and its first seed are drawn.
+        path: The PNG file to write.
         records: Results of the plan, for the line below the picture.
     """
     init = next(name for name, start in plan.starts.items() if start.pretrain_config)
     seed, start = plan.seeds[0], plan.starts[init]
     folders = {task: task_folder(plan, task, init, seed) for task in start.task_configs}
     if set(folders) != {'detection', 'segmentation'} or not start.pretrain_config:
-        raise ValueError(f'the start {init!r} has no detection or no segmentation to draw')
+        raise ValueError(f'the start {init!r} lacks detection or segmentation, which are drawn')
     detected, classes = predict(folders['detection'], start.task_configs['detection'], SCENES)
     segmented, _ = predict(folders['segmentation'], start.task_configs['segmentation'], SCENES)
     segments = {Path(sample.img_path).name: sample.pred_sem_seg for sample in segmented}
@@ -135,7 +135,7 @@ def load_run(folder: Path, config: str) -> tuple[Config, Any]:
     """Build the model of a finished run and load its last checkpoint.
 
     Args:
-        folder: Work dir of the run. The config that the run saved there holds its options, too.
+        folder: Work dir of the run. The config that the run saved there includes its options.
         config: The config that the run was started with.
 
     Returns:
@@ -153,12 +153,12 @@ def load_run(folder: Path, config: str) -> tuple[Config, Any]:
 
 @torch.no_grad()
 def predict(folder: Path, config: str, count: int) -> tuple[list[BaseDataElement], Sequence[str]]:
-    """Predict for the first pictures of the validation data of a finished run.
+    """Predict the first pictures of a finished run's validation data.
 
     Args:
         folder: See :func:`load_run`, as ``config``.
         config: The config that the run was started with.
-        count: Pictures; fewer where the data have fewer.
+        count: Number of pictures, limited by the size of the data.
 
     Returns:
         A sample with annotations and predictions per picture; the class names.
@@ -179,10 +179,10 @@ def reconstruct(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
         image: (H, W, 3), RGB, uint8.
 
     Returns:
-        The image, what is visible of it, the completed image, and the share of hidden patches, as
-        in :class:`Row`.
+        The image, its visible part, the completed image, and the fraction of hidden patches, as in
+        :class:`Row`.
     """
-    norm = model.data_preprocessor  # called, it may want two views of each image
+    norm = model.data_preprocessor  # not called, as it may expect two views of each image
     inputs = (torch.from_numpy(image).permute(2, 0, 1)[None] - norm.mean) / norm.std
     mask = fixed_masks(model, inputs)
     columns = reconstruction_columns(model, inputs, mask)
@@ -193,8 +193,8 @@ def reconstruct(model: Any, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def objects_of(instances: InstanceData) -> Objects:
-    """Read annotations or detections of MMDetection; weak detections are left out."""
-    boxes, masks = instances.bboxes, instances.masks  # tensors, or structures around arrays
+    """Read annotations or detections of MMDetection, without low-scored detections."""
+    boxes, masks = instances.bboxes, instances.masks  # tensors, or structures that wrap arrays
     boxes = np.asarray(getattr(boxes, 'tensor', boxes))
     masks = np.asarray(masks.to_ndarray() if hasattr(masks, 'to_ndarray') else masks, dtype=bool)
     labels = np.asarray(instances.labels)
@@ -206,13 +206,13 @@ def objects_of(instances: InstanceData) -> Objects:
 
 
 def rightness(truth: Objects, found: Objects) -> tuple[float, int]:
-    """Say how right the detections of a scene are.
+    """Rate the detections of a scene.
 
-    An object is found by a detection of its class whose box has an IoU of at least ``MIN_IOU``.
+    An object counts as found if a detection of its class has a box IoU of at least ``MIN_IOU``.
 
     Returns:
-        Found objects as a share of all objects and wrong or repeated detections, in [0, 1]; found
-        objects.
+        Found objects as a fraction of all objects plus wrong or repeated detections, in [0, 1]; the
+        number of found objects.
     """
     iou = box_iou(torch.as_tensor(truth.boxes), torch.as_tensor(found.boxes)).numpy()
     fits = (iou >= MIN_IOU) & (truth.labels[:, None] == found.labels[None])
@@ -221,18 +221,18 @@ def rightness(truth: Objects, found: Objects) -> tuple[float, int]:
 
 
 def choose(scores: Sequence[tuple[float, int]], count: int) -> list[int]:
-    """Indices of the highest scores, the first where they are equal, in the order of the data."""
+    """Return the indices of the highest scores in data order; the first ones win ties."""
     ranked = sorted(range(len(scores)), key=lambda i: scores[i], reverse=True)
     return sorted(ranked[:count])
 
 
 def draw_rows(rows: Sequence[Row], classes: Sequence[str], note: str) -> bytes:
-    """Draw one line of panels per scene.
+    """Draw one row of panels per scene.
 
     Args:
         rows: The scenes.
         classes: Names of the detected classes.
-        note: The line below.
+        note: The line of text below the rows.
 
     Returns:
         Content of a PNG file.
@@ -271,7 +271,7 @@ def _draw_row(panels: Sequence[Axes], row: Row, classes: Sequence[str]) -> None:
     for axes, picture in zip(panels, pictures, strict=True):
         axes.imshow(picture, interpolation='nearest')
         axes.set_axis_off()
-        axes.autoscale(False)  # boxes may reach out of the picture
+        axes.autoscale(False)  # boxes may extend beyond the picture
     _draw_objects(panels[3], row.truth, classes)
     _draw_objects(panels[4], row.found, classes)
     _lay_over(panels[5], row.segments > 0, SEGMENT_COLOR)
@@ -288,7 +288,7 @@ def _draw_objects(axes: Axes, objects: Objects, classes: Sequence[str]) -> None:
         text = classes[label]
         if objects.scores is not None:
             text += f' {100 * objects.scores[i]:.0f} %'
-        # In the right half the text grows to the left, so that it stays in the picture.
+        # In the right half, text is right-aligned to stay inside the picture.
         x, side = (x1, 'left') if x1 + x2 < objects.masks.shape[-1] else (x2 - 1, 'right')
         style: dict[str, Any] = dict(size=9, color='white', weight='bold', ha=side, va='top')
         style['bbox'] = dict(facecolor=color, edgecolor='none', pad=1.5)
@@ -296,7 +296,7 @@ def _draw_objects(axes: Axes, objects: Objects, classes: Sequence[str]) -> None:
 
 
 def _lay_over(axes: Axes, mask: np.ndarray, color: Any) -> None:
-    """Color the pixels of a mask, half transparent, with a white outline."""
+    """Draw a mask as a half-transparent area with a white outline."""
     layer = np.zeros((*mask.shape, 4))
     layer[mask] = [*(np.asarray(color) / 255), 0.5]
     axes.imshow(layer, interpolation='nearest')
@@ -305,6 +305,6 @@ def _lay_over(axes: Axes, mask: np.ndarray, color: Any) -> None:
 
 
 def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """Write a centered line; the place is in inches from the lower left corner."""
+    """Write a centered line; the position is in inches from the lower left corner."""
     width, height = figure.get_size_inches()
     figure.text(x / width, y / height, text, ha='center', va='center', **style)

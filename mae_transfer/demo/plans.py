@@ -1,4 +1,4 @@
-"""Says what a comparison runs: which configs, from which weights, with which seeds, and where."""
+"""Defines what a comparison runs: configs, weights, seeds and work dirs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Start:
         task_configs: Task -> config of its fine-tuning.
         pretrain_config: Config of the pre-training; None = random weights.
         folder: Work dir of the pre-training, below that of the seed.
-        tokenizer_config: Config of the tokenizer whose tokens are the targets, if any.
+        tokenizer_config: Config of the tokenizer that provides the target tokens, if any.
     """
 
     task_configs: dict[str, str]
@@ -34,15 +34,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Method:
-    """A pre-training and the start that it is compared with.
+    """A pre-training and the random start that it is compared with.
 
     Attributes:
-        starts: Name of an initialization -> its weights. Pre-trainings run first, fine-tunings in
-            this order.
+        starts: Name of an initialization -> its weights. Pre-trainings run first, and fine-tunings
+            follow in this order.
         work_dir: Default work dir.
         results: File of the records below the work dir.
         first_look: File of the picture below the work dir.
-        beside: A method whose row joins the table where its results are in the same work dir.
+        beside: Another method, whose row is added to the table if its results are in the same work
+            dir.
     """
 
     starts: dict[str, Start]
@@ -60,7 +61,7 @@ def _mae(iterations: int) -> dict[str, Start]:
 METHODS = {
     'mae': Method(_mae(2000)),
     'mae-long': Method(_mae(3600), work_dir='work_dirs/study'),
-    # Fine-tuning from random weights fills the core that the pre-training leaves.
+    # Fine-tuning from random weights uses the core that the pre-training leaves idle.
     'cae': Method(
         {
             'random': Start(TASKS),
@@ -80,15 +81,15 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run, and where.
+    """Runs of a comparison, and their work dir.
 
     Attributes:
-        root: Work dir of everything.
+        root: Common work dir.
         starts: See :class:`Method`.
         seeds: One pre-training and one run per task and start each.
-        jobs: Runs at a time. They share the cores: small models gain little from more threads, and
-            two runs of one thread are faster than one after the other with two.
-        pictures: Predictions drawn per run.
+        jobs: Parallel runs, which share the cores: small models gain little from more threads, and
+            two parallel runs with one thread each are faster than two successive ones with two.
+        pictures: Number of predictions to draw per run.
 
     Raises:
         ValueError: ``seeds`` or ``jobs`` is out of range.
@@ -103,7 +104,7 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(
-                f'seeds={list(self.seeds)}: give one or more different numbers, none below 0'
+                f'seeds={list(self.seeds)}: give one or more distinct numbers, none below 0'
             )
         if self.jobs < 1:
             raise ValueError(f'jobs={self.jobs}: must be at least 1')

@@ -1,8 +1,8 @@
-"""Results of a comparison: one flat record per run, in ``results.json``.
+"""Reads, writes and tabulates the results of a comparison: one flat record per run.
 
-A record holds ``task``, ``init``, ``seed``, the metrics under the papers' names in percent
-(``box_AP``, ``mask_AP``, ``mIoU``, ``top1``), ``iterations``, ``seconds``, ``config`` and
-``checkpoint``.
+Records are stored in ``results.json``. A record contains ``task``, ``init``, ``seed``, the metrics
+under the papers' names in percent (``box_AP``, ``mask_AP``, ``mIoU``, ``top1``), ``iterations``,
+``seconds``, ``config`` and ``checkpoint``.
 """
 
 import json
@@ -19,14 +19,14 @@ REQUIRED = ('task', 'init', 'seed', 'iterations', 'seconds', 'config', 'checkpoi
 
 
 def write_results(path: str | Path, records: Iterable[dict]) -> None:
-    """Write all records at once; a reader never sees half a file.
+    """Write all records atomically: a reader never sees an incomplete file.
 
     Args:
-        path: The json file; its folder is made.
-        records: One per run, see the head of this module.
+        path: The json file; its folder is created.
+        records: One per run, see the docstring of this module.
 
     Raises:
-        ValueError: If a record lacks a key or holds no metric.
+        ValueError: If a record lacks a key or has no metric.
     """
     records = list(records)
     for record in records:
@@ -46,13 +46,13 @@ def read_results(path: str | Path) -> list[dict]:
 
 
 def collect(records: Iterable[dict], init: str, metric: str) -> list[float]:
-    """Values of one metric from all runs that started from ``init``, by seed."""
+    """Return the values of one metric from all runs that started from ``init``, by seed."""
     chosen = [r for r in records if r['init'] == init and r.get(metric) is not None]
     return [r[metric] for r in sorted(chosen, key=lambda r: r['seed'])]
 
 
 def spread(values: list[float]) -> str:
-    """Mean, and the standard deviation of the sample when there are several runs."""
+    """Format the mean and, for several runs, the sample standard deviation."""
     if not values:
         return '-'
     mean = f'{statistics.mean(values):.1f}'
@@ -60,9 +60,9 @@ def spread(values: list[float]) -> str:
 
 
 def summary_rows(records: list[dict]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the comparison: one row per initialisation, one column per metric.
+    """Return header and rows of the comparison: a row per initialization, a column per metric.
 
-    With two initialisations a last row holds the difference of the means, first minus second.
+    With two initializations, a last row gives the difference of the means, first minus second.
     """
     present = [name for name in METRICS if any(r.get(name) is not None for r in records)]
     inits = list(dict.fromkeys(r['init'] for r in records))
@@ -77,7 +77,7 @@ def summary_rows(records: list[dict]) -> tuple[list[str], list[list[str]]]:
 
 
 def results_table(records: list[dict], title: str) -> Table:
-    """The comparison as a table for the terminal."""
+    """Format the comparison as a table for the terminal."""
     header, rows = summary_rows(records)
     table = Table(title=title)
     for index, column in enumerate(header):

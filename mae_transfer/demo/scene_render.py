@@ -1,26 +1,27 @@
-"""Renders one random scene of the embedded demo set as arrays.
+"""Renders random scenes of the embedded demo set as arrays.
 
 A scene is a crop of a real photograph with one or two real handwritten digits on it. Each digit
-is an object several ViT patches wide, cut out of another photograph and pushed away from the colour
-below it: neither colour nor texture alone tells object from background, while its shape gives the
-class. ``scenes`` writes such scenes for pre-training (no labels) and for the tasks (few labels).
+is an object several ViT patches wide, cut out of another photograph and shifted away from the color
+below it: neither color nor texture alone distinguishes object from background, and the shape
+determines the class. ``scenes`` writes such scenes for pre-training (no labels) and for the tasks
+(few labels).
 
-Everything comes from wheels that are installed anyway: photographs of scikit-image and scikit-learn
+The sources are in packages that are installed anyway: photographs of scikit-image and scikit-learn
 (Van der Walt et al., "scikit-image: image processing in Python", 2014) and the 1797 digits of
 ``sklearn.datasets.load_digits`` (Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits",
 1998, 8x8 pixels).
 
-What the splits share, and what they do not:
+The splits share sources as follows:
 
 * Random streams: one generator per (seed, split, index). A larger set starts with the smaller one,
-  and the order in which pictures are made, or by how many processes, changes nothing. Bytes are
-  equal on one machine; another processor or version of OpenCV or NumPy may round differently.
+  whatever the order of rendering or the number of processes. Bytes are equal on one machine;
+  another processor or version of OpenCV or NumPy may round differently.
 * Digits: in each class the first 60 % of the samples are for pre-training, the next 20 % for
-  training, the last 20 % for validation (the samples of a writer stand together, so most writers
-  of 'val' are new).
+  training, the last 20 % for validation (samples of the same writer are adjacent, so most writers
+  in 'val' are new).
 * Photographs, for backgrounds and for textures: 'val' sees only the last third of the longer side
-  of each; the other splits see only what lies before it. Pre-training and training share
-  photographs, as unlabelled and labelled pictures of one source do.
+  of each; the other splits see only the rest. Pre-training and training share photographs, as
+  unlabeled and labeled pictures from one source do.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import numpy as np
 
 CLASSES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 
-# Number = key of the random stream: never reorder. Text = whose digits and photographs are used.
+# Number = key of the random stream: never reorder. Text = source of digits and photographs.
 SPLITS = {
     'pretrain': (0, 'pretrain'),
     'train': (1, 'train'),
@@ -61,19 +62,19 @@ PHOTOGRAPHS = {
     'sklearn.datasets.images': ('china.jpg', 'flower.jpg'),
 }
 
-_LONGEST_SIDE = 640  # px; larger photographs are reduced to this once
+_LONGEST_SIDE = 640  # px; larger photographs are downscaled to this once
 _VAL_SHARE = 1 / 3  # of the longer side of each photograph
-_REGION_GAP = 8  # px between the regions: the reduction above mixes neighbours
-_FLAT_STD = 14.0  # grey levels; a crop with less is sky or shadow, and is drawn again
+_REGION_GAP = 8  # px between the regions, as downscaling mixes neighbors
+_FLAT_STD = 14.0  # gray levels; a crop with less is sky or shadow, and is resampled
 _CELL = 8  # px of the smooth digit field per pixel of the 8x8 original
 _SHADOW_MARGIN = 12  # px around a digit that its shadow may reach
 _LEVEL = 0.45  # ink (0 to 1) at the outline
-_MAX_TRIES = 12  # crops that are not flat, placements that leave earlier objects visible
+_MAX_TRIES = 12  # to find a crop that is not flat, or a place that leaves earlier objects visible
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """How scenes look. Equal configs give equal bytes.
+    """Appearance of scenes. Equal configs give equal bytes.
 
     Ranges are inclusive (low, high) pairs; a value is drawn per object or per picture.
 
@@ -81,20 +82,20 @@ class SceneConfig:
         picture_size: Pixels, an int for squares or (height, width); at least 32.
         object_size: Longer side of the box of an unoccluded digit, pixels; at least 16, at most
             0.75 of the shorter picture side.
-        objects_per_picture: Number of digits; fewer when no place is left under ``min_visible``.
-        min_visible: Least share of an object's pixels that later objects leave visible, in (0, 1].
+        objects_per_picture: Number of digits; fewer if ``min_visible`` leaves no place.
+        min_visible: Minimum fraction of an object's pixels left visible by later ones, in (0, 1].
         max_rotation: Degrees to either side, in [0, 30]: a 6 must not become a 9.
-        texture_mix: 0 fills a digit with plain colour, 1 with the full contrast of a photograph.
-        contrast: How far the mean colour of a digit lies from what it covers, in the channel that
-            differs most, as a share of the value range, each in [0, 0.5]: that fits on one side.
-        shadow: How much a digit darkens its surroundings, 0 (not) to 1.
+        texture_mix: 0 fills a digit with plain color, 1 with the full contrast of a photograph.
+        contrast: Difference of a digit's mean color from the color it covers, in the channel that
+            differs most, as a fraction of the value range, each in [0, 0.5], which always fits.
+        shadow: How much a digit darkens its surroundings, 0 (not at all) to 1.
         edge_width: Width of the soft outline, pixels, > 0 and at most 1/16 of the smallest object.
-        background_zoom: Pixels of photograph per pixel of picture, each in [0.05, 100]; capped by
+        background_zoom: Pixels of photograph per pixel of picture, each in [0.05, 100]; limited by
             the size of the photograph.
         colour_jitter: Largest relative change of each channel of a photograph, in [0, 1).
-        hue_shift: Largest turn of the hue of a digit's texture, degrees, in [0, 180].
-        lighting: Largest relative change of brightness from the centre to the border, in [0, 1).
-        noise: Standard deviation of the pixel noise, grey levels of 255, >= 0.
+        hue_shift: Largest hue rotation of a digit's texture, degrees, in [0, 180].
+        lighting: Largest relative change of brightness from the center to the border, in [0, 1).
+        noise: Standard deviation of the pixel noise, gray levels of 255, >= 0.
         seed: Root of all random streams, >= 0.
 
     Raises:
@@ -148,7 +149,7 @@ class SceneConfig:
         _check(0 <= self.colour_jitter < 1, 'colour_jitter', self.colour_jitter, 'in [0, 1)')
         _check(0 <= self.hue_shift <= 180, 'hue_shift', self.hue_shift, 'in [0, 180] degrees')
         _check(0 <= self.lighting < 1, 'lighting', self.lighting, 'in [0, 1)')
-        _check(self.noise >= 0, 'noise', self.noise, '>= 0 grey levels')
+        _check(self.noise >= 0, 'noise', self.noise, '>= 0 gray levels')
         _check(self.seed >= 0, 'seed', self.seed, '>= 0')
 
     @property
@@ -160,12 +161,12 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture with its ground truth; objects in the order in which they were laid down.
+    """A picture with its ground truth; objects are in painting order.
 
     Attributes:
         image: RGB, (H, W, 3), uint8.
         masks: Visible pixels of each object, (N, H, W), bool; no pixel belongs to two objects.
-        full_masks: The same before later objects covered them, (N, H, W), bool.
+        full_masks: Pixels of each object before later ones covered it, (N, H, W), bool.
         labels: Digit of each object, (N,), int64 in [0, 9].
         boxes: Tight boxes of the visible pixels, (N, 4), int64, x1, y1, x2, y2 in pixels; x2 and y2
             are exclusive.
@@ -193,9 +194,9 @@ def render_scene(config: SceneConfig, split: str, index: int) -> Scene:
 
     Args:
         config: How scenes look.
-        split: A key of ``SPLITS``. The 'classify' splits hold one object per picture, whose digit
+        split: A key of ``SPLITS``. The 'classify' splits have one object per picture, whose digit
             is ``index % 10``.
-        index: Number of the picture in its split, >= 0.
+        index: Index of the picture in its split, >= 0.
 
     Raises:
         ValueError: Unknown split or negative index.
@@ -236,14 +237,14 @@ def render_scene(config: SceneConfig, split: str, index: int) -> Scene:
 
 
 def digit_pool(source: str, label: int) -> np.ndarray:
-    """Indices into ``load_digits`` of one class that 'pretrain', 'train' or 'val' may draw."""
+    """Return the indices into ``load_digits`` of one class for 'pretrain', 'train' or 'val'."""
     ids = np.flatnonzero(_digit_labels() == label)
     first, second = int(0.6 * len(ids)), int(0.8 * len(ids))
     return {'pretrain': ids[:first], 'train': ids[first:second], 'val': ids[second:]}[source]
 
 
 def photograph_region(shape: tuple[int, int], source: str) -> tuple[slice, slice]:
-    """Rows and columns of a photograph, (H, W), that 'pretrain', 'train' or 'val' may crop."""
+    """Return the rows and columns of a photograph, (H, W), for 'pretrain', 'train' or 'val'."""
     height, width = shape
     longer = max(height, width)
     border = round(longer * (1 - _VAL_SHARE))
@@ -261,7 +262,7 @@ def _place_digits(
     count: int,
     only_class: int | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Draw digits until ``count`` are placed or no place is found.
+    """Sample digits until ``count`` are placed or no place is found.
 
     Returns:
         Digit indices (N,) and the opacity of each digit, N arrays (H, W) float32 in [0, 1].
@@ -283,7 +284,7 @@ def _place_digits(
 
 
 def _digit_alpha(rng: np.random.Generator, config: SceneConfig, digit_id: int) -> np.ndarray:
-    """Warp a digit to a random place, wholly inside the picture; opacity (H, W) in [0, 1]."""
+    """Warp a digit to a random place inside the picture; returns opacity (H, W) in [0, 1]."""
     height, width = config.shape
     field, hull = _digit_field(digit_id)
     angle = np.deg2rad(rng.uniform(-config.max_rotation, config.max_rotation))
@@ -295,16 +296,16 @@ def _digit_alpha(rng: np.random.Generator, config: SceneConfig, digit_id: int) -
     linear *= size / extent.max()
     corners = hull @ linear.T
     low, high = corners.min(0), corners.max(0)
-    # Pixel centres are at whole numbers: the outline may reach from 0 to side - 1.
+    # Pixel centers are at integers: the outline may range from 0 to side - 1.
     shift = rng.uniform(-low, np.array([width - 1, height - 1]) - high)
     warped = cv2.warpAffine(field, np.column_stack([linear, shift]), (width, height))
-    # Across the outline the field climbs by about one per original pixel.
+    # Across the outline the field rises by about one per original pixel.
     scale = _CELL * np.sqrt(abs(np.linalg.det(linear)))
     return np.clip((warped - _LEVEL) * (scale / config.edge_width) + 0.5, 0, 1)
 
 
 def _visible(full_masks: np.ndarray) -> np.ndarray:
-    """Take from each mask, (N, H, W), what later ones cover."""
+    """Remove from each mask, (N, H, W), the pixels that later ones cover."""
     masks = full_masks.copy()
     covered = full_masks[-1].copy()
     for i in range(len(masks) - 2, -1, -1):
@@ -318,7 +319,7 @@ def _tight_box(mask: np.ndarray) -> np.ndarray:
     return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.int64)
 
 
-# Painting; a canvas is float32, (H, W, 3), grey levels 0 to 255
+# Painting; a canvas is float32, (H, W, 3), gray levels 0 to 255
 
 
 def _lay_down(
@@ -341,32 +342,32 @@ def _lay_down(
 
     alpha = alpha[..., None]
     below = (window * alpha).sum((0, 1)) / alpha.sum()
-    colour = _other_colour(rng, below, config.contrast)
+    color = _other_colour(rng, below, config.contrast)
     texture = _photograph_crop(rng, source, height, width, config.background_zoom)
     texture = _turn_hue(texture, rng.uniform(-config.hue_shift, config.hue_shift))
-    texture = colour + config.texture_mix * (texture - texture.mean((0, 1)))
+    texture = color + config.texture_mix * (texture - texture.mean((0, 1)))
     window += alpha * (np.clip(texture, 0, 255) - window)
 
 
 def _other_colour(
-    rng: np.random.Generator, colour: np.ndarray, contrast: tuple[float, float]
+    rng: np.random.Generator, color: np.ndarray, contrast: tuple[float, float]
 ) -> np.ndarray:
-    """Draw a colour whose most different channel lies ``contrast`` of the value range away."""
+    """Sample a color whose most different channel is ``contrast`` of the value range away."""
     step = 255 * rng.uniform(*contrast)
     direction = 0.6 * rng.standard_normal(3) + rng.choice([-1.0, 1.0])
     direction *= step / np.abs(direction).max()
     channel = np.abs(direction).argmax()
-    if not 0 <= colour[channel] + direction[channel] <= 255:
+    if not 0 <= color[channel] + direction[channel] <= 255:
         direction = -direction
-    return np.clip(colour + direction, 0, 255).astype(np.float32)
+    return np.clip(color + direction, 0, 255).astype(np.float32)
 
 
 def _photograph_crop(
     rng: np.random.Generator, source: str, height: int, width: int, zoom: tuple[float, float]
 ) -> np.ndarray:
-    """Cut (height, width) pixels from a random photograph, turned by quarters and mirrored.
+    """Crop (height, width) pixels from a random photograph, with random quarter turns and flips.
 
-    Flat pieces (sky, shadow) are drawn again, at most ``_MAX_TRIES`` times.
+    Flat crops (sky, shadow) are resampled, at most ``_MAX_TRIES`` times.
     """
     regions = _photograph_regions(source)
     for _ in range(_MAX_TRIES):
@@ -391,7 +392,7 @@ def _channel_gains(rng: np.random.Generator, jitter: float) -> np.ndarray:
 
 
 def _turn_hue(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn the hue by the rotation of RGB space about its grey axis, which keeps r + g + b."""
+    """Shift the hue by rotating RGB space about its gray axis, which keeps r + g + b."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     same = (1 + 2 * cos) / 3
     to_next, to_last = (1 - cos) / 3 - sin / np.sqrt(3), (1 - cos) / 3 + sin / np.sqrt(3)
@@ -413,7 +414,7 @@ def _light(canvas: np.ndarray, rng: np.random.Generator, strength: float) -> Non
 
 @cache
 def _photograph_regions(source: str) -> tuple[np.ndarray, ...]:
-    """The part of each photograph that a split may use, RGB, uint8."""
+    """Return the part of each photograph that a split may use, RGB, uint8."""
     photographs = (_read_photograph(*name) for name in photograph_files())
     return tuple(
         np.ascontiguousarray(photo[photograph_region(photo.shape[:2], source)])
@@ -422,7 +423,7 @@ def _photograph_regions(source: str) -> tuple[np.ndarray, ...]:
 
 
 def photograph_files() -> list[tuple[str, str]]:
-    """All photographs as (package, file name)."""
+    """List all photographs as (package, file name)."""
     return [(package, name) for package, names in PHOTOGRAPHS.items() for name in names]
 
 
@@ -432,7 +433,7 @@ def _read_photograph(package: str, name: str) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise FileNotFoundError(
-            f'{path} is missing or unreadable; reinstall {package.split(".")[0]}, which ships it'
+            f'{path} is missing or unreadable; reinstall {package.split(".")[0]}, which contains it'
         )
     factor = _LONGEST_SIDE / max(image.shape[:2])
     if factor < 1:
@@ -454,12 +455,12 @@ def _digit_labels() -> np.ndarray:
 
 @cache
 def _digit_field(digit_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth ink of one digit, and the hull of its outline.
+    """Compute the smooth ink of one digit, and the hull of its outline.
 
     Returns:
-        Field (10 * 8, 10 * 8), float32, about 0 (paper) to 1 (ink): the 8x8 original within one
-        pixel of paper, 8 times as large; and the hull of its ink, (K, 2), float64, x and y in
-        pixels of the field.
+        Field (10 * 8, 10 * 8), float32, about 0 (paper) to 1 (ink): the 8x8 original with a margin
+        of one pixel of paper, enlarged 8 times; and the hull of its ink, (K, 2), float64, x and y
+        in pixels of the field.
     """
     ink = np.pad(_digits()[0][digit_id], 1)
     side = len(ink) * _CELL

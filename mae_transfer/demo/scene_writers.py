@@ -1,7 +1,7 @@
-"""Writes scenes as files, in the layouts that the data sets of the OpenMMLab siblings read.
+"""Writes scenes as files, in the layouts that OpenMMLab's dataset classes read.
 
-One shard is a run of pictures of one split; shards are independent, so processes share nothing.
-``scenes`` decides which shards there are and joins what they return.
+A shard is a range of pictures of one split; shards are independent, so processes share nothing.
+``scenes`` chooses the shards and merges their results.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Shard:
 
 @dataclass
 class ShardResult:
-    """What a written shard adds to the set.
+    """Result of writing a shard.
 
     Attributes:
         hashes: SHA-256 of each written file by its path below the root.
-        images: Entries of the COCO json, by picture; empty unless the split has boxes.
-        annotations: Entries of the COCO json without their ``id``, by picture, then object.
+        images: Entries of the COCO json, in order of pictures; empty unless the split has boxes.
+        annotations: Entries of the COCO json without ``id``, in order of pictures, then objects.
     """
 
     hashes: dict[str, str] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class ShardResult:
 
 
 def use_one_thread() -> None:
-    """Keep OpenCV from starting threads in a process that has siblings."""
+    """Keep OpenCV from starting threads in one of several processes."""
     cv2.setNumThreads(1)
 
 
 def write_shard(shard: Shard) -> ShardResult:
-    """Render and write a shard; the folders exist already."""
+    """Render and write a shard to existing folders."""
     result = ShardResult()
     for index in range(shard.start, shard.stop):
         scene = render_scene(shard.config, shard.split, index)
@@ -75,7 +75,7 @@ def write_shard(shard: Shard) -> ShardResult:
 
 
 def folders() -> list[str]:
-    """All folders of the set below its root."""
+    """List all folders of the set below its root."""
     flat = ['unlabelled']
     ade = [f'{kind}/{split}' for kind in ('images', 'annotations') for split in ADE_SPLITS.values()]
     imagenet = [f'imagenet/{split}/{name}' for split in ('train', 'val') for name in CLASS_FOLDERS]
@@ -83,7 +83,7 @@ def folders() -> list[str]:
 
 
 def _scene_files(scene: Scene, split: str, index: int) -> dict[str, bytes]:
-    """Content of each file of a scene by its path below the root."""
+    """Return the content of each file of a scene by its path below the root."""
     name = f'{index:06d}'
     if split == 'pretrain':
         return {f'unlabelled/{name}.jpg': _encode('.jpg', scene.image, _JPEG)}
@@ -99,7 +99,7 @@ def _scene_files(scene: Scene, split: str, index: int) -> dict[str, bytes]:
 
 
 def coco_entries(scene: Scene, index: int) -> tuple[dict, list[dict]]:
-    """COCO entries of a scene: its image (ids from 1) and its annotations, still without ``id``.
+    """Return a scene's COCO entries: its image (ids from 1) and its annotations, without ``id``.
 
     Masks are compressed RLE of the visible pixels, boxes (x, y, width, height) of the same pixels.
     """
@@ -124,7 +124,7 @@ def coco_entries(scene: Scene, index: int) -> tuple[dict, list[dict]]:
 
 
 def coco_json(images: list[dict], annotations: list[dict]) -> str:
-    """The COCO instance file; annotations are numbered from 1 in the given order."""
+    """Compose the COCO instance file; annotations are numbered from 1 in the given order."""
     return json.dumps(
         dict(
             info=dict(description='Handwritten digits on photographs, made by mae_transfer'),

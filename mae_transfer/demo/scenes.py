@@ -1,8 +1,8 @@
-"""Makes the embedded demo set, once, from photographs and digits that installed wheels ship.
+"""Makes the embedded demo set from photographs and digits in installed packages.
 
-``make_scenes`` (or ``python -m mae_transfer.demo.scenes``) writes unlabelled pictures for
-pre-training and a few labelled ones for the tasks. ``scene_render`` describes how they look and
-what the splits share::
+``make_scenes`` (or ``python -m mae_transfer.demo.scenes``) writes unlabeled pictures for
+pre-training and a few labeled ones for the tasks. ``scene_render`` describes their appearance and
+the sources that the splits share::
 
     data/demo-scenes/
     ├── manifest.json               config, counts, versions, content hash; written last
@@ -16,9 +16,9 @@ what the splits share::
     └── imagenet/
         └── {train,val}/0_zero/000000.png       ImageNet: one digit per picture
 
-COCO and ADE20K share their pictures: the COCO files name them relative to ``images/training`` and
-``images/validation``, so ``data_prefix=dict(img='images/training/')``. Label maps are used as they
-are: ``reduce_zero_label=False``, 11 classes.
+COCO and ADE20K share their pictures: paths in the COCO files are relative to ``images/training``
+and ``images/validation``, so ``data_prefix=dict(img='images/training/')``. Label maps need no
+shift: ``reduce_zero_label=False``, 11 classes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ __all__ = [
 DEFAULT_ROOT = 'data/demo-scenes'
 DEFAULT_COUNTS = dict(pretrain=8000, train=256, val=200, classify_train=500, classify_val=500)
 
-_RECIPE = 1  # raise it whenever the same config would give other files
+_RECIPE = 1  # increment it whenever the same config would give different files
 _SHARD_SIZE = 50  # pictures; a picture takes about 8 ms
 _PACKAGES = ('numpy', 'opencv-python', 'opencv-python-headless', 'scikit-image', 'scikit-learn')
 
@@ -75,27 +75,27 @@ def make_scenes(
     processes: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Make the demo set, unless it exists with the same config and counts.
+    """Make the demo set, unless it already exists with the same config and counts.
 
-    The set is built beside ``root`` and renamed when it is complete, so an interrupted build leaves
-    nothing that looks complete; a set with another config or other counts is replaced. Processes
-    that ask for the same root at once wait for the one that builds.
+    The set is built next to ``root`` and renamed once it is complete, so an interrupted build never
+    looks complete; a set with another config or other counts is replaced. Concurrent processes
+    with the same root wait for the one that builds.
 
     Args:
-        root: Folder of the set; made with its parents.
-        config: How scenes look; default ``SceneConfig()``.
+        root: Folder of the set; created with its parents.
+        config: Appearance of scenes; default ``SceneConfig()``.
         counts: Pictures per split, >= 0; splits left out keep ``DEFAULT_COUNTS``.
-        processes: How many processes render, >= 1; default: the number of cores. The files do not
-            depend on it. More than one are spawned, so a script that calls this needs
+        processes: Number of rendering processes, >= 1; default: the number of cores. The files do
+            not depend on it. If above 1, processes are spawned, so a script that calls this needs
             ``if __name__ == '__main__':``.
-        progress: Show a progress bar.
+        progress: Whether to show a progress bar.
 
     Returns:
         ``root`` as a path.
 
     Raises:
-        ValueError: A count or ``processes`` is out of range, a split is unknown, or ``root`` holds
-            something that this function did not make.
+        ValueError: A count or ``processes`` is out of range, a split is unknown, or ``root``
+            contains something that this function did not make.
         NotADirectoryError: ``root`` is a file.
     """
     root = Path(root)
@@ -104,7 +104,7 @@ def make_scenes(
     processes = (os.cpu_count() or 1) if processes is None else processes
     if processes < 1:
         raise ValueError(f'processes={processes} is out of range: it must be at least 1')
-    # Through json, so that it compares equal to what a manifest file holds.
+    # Through json, so that it compares equal to the content of a manifest file.
     wanted = json.loads(json.dumps(dict(recipe=_RECIPE, config=asdict(config), counts=counts)))
     if _is_made(root, wanted):
         return root
@@ -113,7 +113,7 @@ def make_scenes(
         if not _is_made(root, wanted):
             _check_replaceable(root)
             building = root.with_name(f'.{root.name}.building')
-            _remove(building)  # left by a build that was killed
+            _remove(building)  # left by a killed build
             try:
                 _build(building, config, counts, wanted, processes, progress)
                 _replace(root, building)
@@ -130,7 +130,7 @@ def _build(
     processes: int,
     progress: bool,
 ) -> None:
-    """Write the whole set below ``root``, the manifest last."""
+    """Write the complete set below ``root``, the manifest last."""
     for folder in folders():
         (root / folder).mkdir(parents=True)
     shards = [
@@ -174,7 +174,7 @@ def _write_all(shards: list[Shard], processes: int) -> Iterator[ShardResult]:
     if processes <= 1:
         yield from map(write_shard, shards)
         return
-    # Not forked: the caller may hold threads (torch, the progress bar).
+    # Not forked: the caller may have threads (torch, the progress bar).
     with multiprocessing.get_context('spawn').Pool(processes, use_one_thread) as pool:
         yield from pool.imap(write_shard, shards)
 
@@ -183,7 +183,7 @@ def _full_counts(counts: Mapping[str, int] | None) -> dict[str, int]:
     counts = {} if counts is None else counts
     for split, count in counts.items():
         if split not in SPLITS:
-            raise ValueError(f'counts names the split {split!r}; choose from {", ".join(SPLITS)}')
+            raise ValueError(f'counts has unknown split {split!r}; choose from {", ".join(SPLITS)}')
         if not 0 <= count < 1_000_000:
             raise ValueError(
                 f'counts[{split!r}]={count} is out of range: it must be in [0, 1000000)'
@@ -197,27 +197,27 @@ def _is_made(root: Path, wanted: dict) -> bool:
         return False
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'))
-    except json.JSONDecodeError:  # edited by hand or cut off: make the set again
+    except json.JSONDecodeError:  # edited or truncated: make the set again
         return False
     return all(manifest.get(key) == value for key, value in wanted.items())
 
 
 def _check_replaceable(root: Path) -> None:
-    """Never delete what is not ours."""
+    """Refuse to delete files that this module did not make."""
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f'root={str(root)!r} is a file; name a folder for the demo set')
+        raise NotADirectoryError(f'root={str(root)!r} is a file; give a folder for the demo set')
     found = {path.name for path in root.iterdir()} if root.is_dir() else set()
     ours = {'manifest.json', 'classes.txt', *(Path(folder).parts[0] for folder in folders())}
     if found and ('manifest.json' not in found or not found <= ours):
         held = ', '.join(sorted(found - ours)) or 'no manifest.json'
         raise ValueError(
-            f'root={str(root)!r} is not replaced: it holds {held}, so it is not (only) a demo set; '
-            'name another folder'
+            f'root={str(root)!r} is not replaced: it contains {held}, so it is not (only) a demo '
+            'set; choose another folder'
         )
 
 
 def _replace(root: Path, building: Path) -> None:
-    """Put the finished set in the place of an older one; each step is a rename."""
+    """Replace an older set with the finished one; each step is a rename."""
     old = root.with_name(f'.{root.name}.old')
     _remove(old)
     if root.exists():
@@ -233,7 +233,7 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def _lock(root: Path) -> Iterator[None]:
-    """Let one process at a time build this root; the lock goes with its process."""
+    """Let one process at a time build this root; the lock ends with its process."""
     with open(root.with_name(f'.{root.name}.lock'), 'w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -241,7 +241,7 @@ def _lock(root: Path) -> Iterator[None]:
 
 @contextmanager
 def _progress_bar(total: int, shown: bool) -> Iterator:
-    """Yield a function that advances the bar by a number of pictures."""
+    """Yield a function that advances the progress bar by a number of pictures."""
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
@@ -254,7 +254,7 @@ def _progress_bar(total: int, shown: bool) -> Iterator:
 
 
 def _versions() -> dict[str, str]:
-    """Versions of what decides the bytes; of the two OpenCV wheels either may be missing."""
+    """Return the versions that affect the bytes; either OpenCV distribution may be missing."""
     installed = {
         dist.metadata['Name'].lower(): dist.version for dist in importlib.metadata.distributions()
     }

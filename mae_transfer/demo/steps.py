@@ -1,8 +1,7 @@
-"""Runs the steps of a plan and shows how far they are: pre-train, fine-tune, evaluate.
+"""Runs the steps of a plan (pre-train, fine-tune, evaluate) and shows their progress.
 
-Each step is a run of train.py or test.py, as a user would start it. A finished step leaves
-``done.json`` beside its logs and is not run again; an interrupted one goes on from its last
-checkpoint.
+Each step runs train.py or test.py as a user would. A finished step leaves ``done.json`` next to its
+logs and is not run again; an interrupted one resumes from its last checkpoint.
 """
 
 import json
@@ -27,34 +26,34 @@ from mae_transfer.run.places import ROOT, find_file
 TOOLS = ROOT / 'tools'
 TASK_METRICS = {'detection': ('box_AP', 'mask_AP'), 'segmentation': ('mIoU',)}
 PROGRESS_LINE = re.compile(r'Iter\((?:train|test|val)\)\s*\[\s*(\d+)/(\d+)\]')
-# Says to a config that is meant for pre-trained weights that it gets none on purpose.
+# Tells a config for pre-trained weights that random ones are intended.
 RANDOM_WEIGHTS = 'model.backbone.init_cfg=None'
 
 
 def iterations_of(config: str) -> int:
-    """Length of a run, as the config states it."""
+    """Return the length of a run from its config."""
     return Config.fromfile(
         find_file(config, 'CONFIG'), import_custom_modules=False
     ).train_cfg.max_iters
 
 
 def pretrain_folder(plan: Plan, init: str, seed: int) -> Path:
-    """Work dir of a pre-training."""
+    """Return the work dir of a pre-training."""
     return plan.root / f'seed-{seed}' / plan.starts[init].folder
 
 
 def tokenizer_folder(plan: Plan, seed: int) -> Path:
-    """Work dir of a tokenizer; it holds metrics.json."""
+    """Return the work dir of a tokenizer, which contains metrics.json."""
     return plan.root / f'seed-{seed}' / 'tokenizer'
 
 
 def task_folder(plan: Plan, task: str, init: str, seed: int) -> Path:
-    """Work dir of a fine-tuning; it holds metrics.json and predictions."""
+    """Return the work dir of a fine-tuning, which contains metrics.json and predictions."""
     return plan.root / f'seed-{seed}' / f'{task}-{init.lower()}'
 
 
 class StepRunner:
-    """Runs a plan and shows how far it is."""
+    """Runs a plan and shows its progress."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -67,16 +66,16 @@ class StepRunner:
         )
 
     def run(self) -> list[dict]:
-        """Run what is left of the plan.
+        """Run the unfinished steps of the plan.
 
         Returns:
             A record per fine-tuning run; see ``mae_transfer.demo.results``.
 
         Raises:
-            RuntimeError: A step failed; the message holds the end of its output.
+            RuntimeError: A step failed; the message contains the end of its output.
         """
         with self.progress, ThreadPoolExecutor(self.plan.jobs) as pool:
-            # In the order of submission nothing waits for a later one, so waiting cannot lock up.
+            # No job waits for one submitted later, so waiting cannot deadlock.
             pretrained = {
                 (init, seed): pool.submit(self.pretrain, init, seed)
                 for init, start in self.plan.starts.items()
@@ -97,7 +96,7 @@ class StepRunner:
         return sorted(records, key=lambda r: (r['init'], r['task'], r['seed']))
 
     def pretrain(self, init: str, seed: int) -> Path:
-        """Pre-train with one seed, the tokenizer first, and return the work dir.
+        """Pre-train with one seed, after its tokenizer if any, and return the work dir.
 
         Raises:
             ValueError: ``init`` has no pre-training.
@@ -114,7 +113,7 @@ class StepRunner:
         return folder
 
     def train_tokenizer(self, config: str, seed: int) -> Path:
-        """Train and evaluate a tokenizer; return the work dir, which holds metrics.json."""
+        """Train and evaluate a tokenizer; return the work dir, which contains metrics.json."""
         folder, label = tokenizer_folder(self.plan, seed), f'tokenizer, seed {seed}'
         self._train(label, folder, config, seed)
         self._evaluate(f'{label}, evaluation', folder, config)
@@ -151,7 +150,7 @@ class StepRunner:
         weights: Sequence[str] = (),
         options: Sequence[str] = (),
     ) -> float:
-        """Run train.py to its end, once; return the seconds that took."""
+        """Run train.py to its end, once; return the seconds it took."""
         command = [
             *('train.py', config, '--work-dir', str(folder), '--resume', *weights),
             *('--cfg-options', f'randomness.seed={seed}', *options),
@@ -171,7 +170,7 @@ class StepRunner:
         return json.loads(out.read_text(encoding='utf-8'))['metrics']
 
     def _step(self, label: str, command: list[str], folder: Path) -> dict:
-        """Run one tool, unless it has been run.
+        """Run one tool, unless it has finished before.
 
         Raises:
             ValueError: The folder belongs to another command.
@@ -179,11 +178,11 @@ class StepRunner:
         done, begun = folder / 'done.json', folder / 'command.json'
         if begun.is_file() and not _same(json.loads(begun.read_text(encoding='utf-8')), command):
             raise ValueError(
-                f'{folder} holds a step of another comparison: remove {folder.parent}, or choose '
-                'another --work-dir'
+                f'{folder} contains a step of another comparison: remove {folder.parent}, or '
+                'choose another --work-dir'
             )
         if done.is_file():
-            self.progress.console.print(f'{label}: done before')
+            self.progress.console.print(f'{label}: done already')
             return json.loads(done.read_text(encoding='utf-8'))
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(begun, json.dumps(command) + '\n')
@@ -203,7 +202,7 @@ class StepRunner:
         return step
 
     def _call(self, command: list[str], log: Path, bar: TaskID) -> subprocess.Popen:
-        """Run a tool in its own process, its output to a file and its progress to the bar."""
+        """Run a tool in a process; write its output to a file and show its progress."""
         threads = max(1, (os.cpu_count() or 1) // self.plan.jobs)
         process = subprocess.Popen(
             [sys.executable, str(TOOLS / command[0]), *command[1:]],
@@ -223,7 +222,7 @@ class StepRunner:
 
 
 def _same(former: list[str], command: list[str]) -> bool:
-    """Whether two commands do the same; older work dirs do not say that weights are random."""
+    """Return whether two commands are equivalent; older ones lack the option for random weights."""
     return [word for word in former if word != RANDOM_WEIGHTS] == [
         word for word in command if word != RANDOM_WEIGHTS
     ]

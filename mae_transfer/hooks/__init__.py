@@ -1,4 +1,4 @@
-"""What watches a run: hooks of MMEngine. No other room imports this one."""
+"""MMEngine hooks that watch a run. Of the other packages, only ``run`` and ``demo`` use them."""
 
 from mae_transfer.hooks.anneal import AnnealHook
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook

@@ -1,4 +1,4 @@
-"""Anneal a number of the model along half a cosine while it trains."""
+"""Anneals a number in the model along half a cosine during training."""
 
 import math
 
@@ -11,15 +11,15 @@ from mae_transfer.registry import HOOKS
 
 @HOOKS.register_module()
 class AnnealHook(Hook):
-    """Set an attribute of the model before each iteration, and log it.
+    """Set an attribute of the model before each iteration, and log its value.
 
     In iteration t the value is ``end + (start - end) * (1 + cos(pi * t / length)) / 2``, and
-    ``end`` from iteration ``length`` on. So DALL-E anneals the temperature of its discrete VAE and
-    the weight of its divergence (Ramesh et al. 2021, https://arxiv.org/abs/2102.12092, A.2). The
-    value depends on the iteration alone, so a resumed run continues where it was.
+    ``end`` from iteration ``length`` on. DALL-E anneals the temperature of its discrete VAE and
+    the weight of its divergence this way (Ramesh et al. 2021, https://arxiv.org/abs/2102.12092,
+    A.2). The value depends only on the iteration, so a resumed run continues where it stopped.
 
     Args:
-        name: Attribute of the model, a number.
+        name: Attribute of the model that is a number.
         start: First value.
         end: Last value.
         length: Iterations from the first to the last value.
@@ -34,7 +34,7 @@ class AnnealHook(Hook):
         self.name, self.start, self.end, self.length = name, start, end, length
 
     def value(self, iteration: int) -> float:
-        """Value in an iteration."""
+        """Return the value in an iteration."""
         share = min(iteration / self.length, 1.0)
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * share)) / 2
 

@@ -1,4 +1,4 @@
-"""Write checkpoints so that a run that is killed at any moment can be resumed."""
+"""Writes checkpoints so that a run killed at any moment can be resumed."""
 
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,29 @@ from mae_transfer.registry import HOOKS
 class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook`` in an order that never leaves a run without a checkpoint.
 
-    The new checkpoint is whole on the disk before ``last_checkpoint`` names it, and named before
+    The new checkpoint is complete on the disk before ``last_checkpoint`` names it, and named before
     an old one is removed; the base class removes first. The best checkpoint, too, is removed only
-    when its successor is there. While a checkpoint is written, the disk holds one more than
-    ``max_keep_ckpts``, and it keeps it if the run is killed between naming and removing. Unfinished
-    files of killed runs are removed when the next run in the same folder starts.
+    after its successor has been written. While a checkpoint is written, the disk holds one more
+    than ``max_keep_ckpts``; it stays there if the run is killed between naming and removing.
+    Unfinished files of killed runs are removed when the next run in the same folder starts.
 
     Args:
         **kwargs: Those of ``CheckpointHook``.
 
     Raises:
-        ValueError: ``file_client_args`` is given: that deprecated way does not write whole files.
+        ValueError: ``file_client_args`` is given: this deprecated option does not write atomically.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         if kwargs.get('file_client_args') is not None:
             raise ValueError(
                 f'file_client_args={kwargs["file_client_args"]!r} is deprecated in MMEngine and '
-                'writes files that may be cut when a run is killed: use backend_args'
+                'writes files that may be truncated when a run is killed: use backend_args'
             )
         super().__init__(**kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Find the folder of the checkpoints and tidy it."""
+        """Find the folder of the checkpoints and remove unfinished files."""
         super().before_train(runner)
         if not is_main_process():
             return
@@ -46,10 +46,10 @@ class AtomicCheckpointHook(CheckpointHook):
             *remove_leftovers(self.out_dir, '*.pth'),
             *remove_leftovers(runner.work_dir, POINTER),
         ]:
-            runner.logger.info(f'Removed {path}, which a killed run left unfinished.')
+            runner.logger.info(f'Removed {path}, left unfinished by a killed run.')
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        """Write, point to what was written, then remove what is outdated."""
+        """Write a checkpoint, point to it, then remove the outdated one."""
         outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else None
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -70,7 +70,7 @@ class AtomicCheckpointHook(CheckpointHook):
             self._remove(self.file_backend.join_path(self.out_dir, outdated))
 
     def _keep(self, runner: Runner, step: int) -> str | None:
-        """Note a step as kept; return the name of the checkpoint that has to make room, if any."""
+        """Record a step as kept; return the name of the checkpoint to remove, if any."""
         ids = self.keep_ckpt_ids
         if ids and ids[-1] == step:  # saved a second time, after an evaluation
             return None
@@ -80,13 +80,13 @@ class AtomicCheckpointHook(CheckpointHook):
         return None if outdated is None else self.filename_tmpl.format(outdated)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Write the best checkpoints, if they are better, then remove the former ones."""
+        """Write new best checkpoints, then remove the former ones."""
         if not self.save_best:
             return
         one = len(self.key_indicators) == 1
         best: dict[str, Any] = self.__dict__ if one else self.best_ckpt_path_dict
         former = {name: best[name] for name in (['best_ckpt_path'] if one else best)}
-        best.update(dict.fromkeys(former))  # the base class removes what it finds here
+        best.update(dict.fromkeys(former))  # the base class would remove these
         super()._save_best_checkpoint(runner, metrics)
         for name, path in former.items():
             if best[name] is None:
@@ -95,7 +95,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 self._remove(path)
 
     def _remove(self, path: str) -> None:
-        """Remove a checkpoint, which may be a folder, if it is still there."""
+        """Remove a checkpoint, which may be a folder, if it still exists."""
         if not is_main_process():
             return
         if self.file_backend.isfile(path):

@@ -1,4 +1,4 @@
-"""Writes facts about encoder and pre-training into each checkpoint, for transfers to check them."""
+"""Writes facts about encoder and pre-training into each checkpoint, to be checked on loading."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -21,11 +21,11 @@ class EncoderMetadataHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a model that this hook cannot describe before hours are spent on it."""
+        """Refuse, before training, a model that this hook cannot describe."""
         self._encoder(runner.model)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Describe the encoder in the checkpoint that is about to be written."""
+        """Add the description of the encoder to the checkpoint."""
         model = bare_model(runner)
         name, encoder = self._encoder(model)
         if isinstance(encoder, TimmViT):
@@ -40,7 +40,7 @@ class EncoderMetadataHook(Hook):
         ]
         if len(encoders) != 1:
             raise ValueError(
-                f'EncoderMetadataHook: the model has {len(encoders)} PlainViT or TimmViT, '
+                f'EncoderMetadataHook: the model has {len(encoders)} PlainViT or TimmViT, but '
                 'exactly one is needed; remove the hook from custom_hooks'
             )
         return encoders[0]

@@ -1,14 +1,14 @@
-"""Keeps what the last validation of a training run measured."""
+"""Keeps the metrics of the last validation of a training run."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 
 class LastMetricsHook(Hook):
-    """Remember the metrics of the last validation, for the caller of a training run.
+    """Store the metrics of the last validation for the caller of a training run.
 
     Attributes:
-        metrics: Name of the evaluator -> value; empty before the first validation.
+        metrics: Name in the evaluator -> value; empty before the first validation.
     """
 
     def __init__(self) -> None:

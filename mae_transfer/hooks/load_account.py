@@ -1,4 +1,4 @@
-"""Keeps the proof of what was loaded: in the log, and as load_account.json beside it."""
+"""Accounts for every loaded checkpoint, in the log and in load_account.json next to it."""
 
 import json
 import logging
@@ -25,25 +25,25 @@ FILE_NAME = 'load_account.json'
 class LoadAccountHook(Hook):
     """Account for every checkpoint of a run, and refuse one that does not fit.
 
-    Encoders that ``PretrainedViT`` loaded carry their account with them. For a checkpoint of the
-    whole model (``load_from``, ``resume``, evaluation), where MMEngine only warns, the account is
-    made here: all of the encoder has to match, and all of the model when it is resumed or
-    evaluated. What was loaded is written to ``<work_dir>/<timestamp>/load_account.json``::
+    Encoders loaded by ``PretrainedViT`` already have an account. For a checkpoint of the whole
+    model (``load_from``, ``resume``, evaluation), where MMEngine only warns, this hook builds one:
+    the encoder has to match completely, and the entire model when it is resumed or evaluated. The
+    accounts are written to ``<work_dir>/<timestamp>/load_account.json``::
 
         {"encoders": {"backbone": {...}}, "model": {...} or null}
 
     The tools add this hook to every run.
 
     Args:
-        allow_partial: Patterns of the model's tensors (as of file names) that need not match.
-        whole: Whether everything has to match; None = when the run resumes.
-        checkpoint: The file, where the runner does not know it.
+        allow_partial: Patterns (wildcards ``*`` and ``?``) of model tensors that need not match.
+        whole: Whether the entire model has to match; None = only when the run resumes.
+        checkpoint: The file, if the runner does not know it.
 
     Raises:
-        ValueError: Before a checkpoint is loaded that does not fit, naming the tensors.
+        ValueError: If a checkpoint does not fit, before it is loaded; names the tensors.
     """
 
-    priority = 'VERY_HIGH'  # before hooks that change the checkpoint
+    priority = 'VERY_HIGH'  # run before hooks that change the checkpoint
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class LoadAccountHook(Hook):
         self.account: ModelAccount | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare what was read with the model, before MMEngine copies what matches."""
+        """Compare the checkpoint with the model before MMEngine copies what matches."""
         model = bare_model(runner)
         path = str(self.checkpoint or getattr(runner, '_load_from', None) or 'the checkpoint')
         state = checkpoint.get('state_dict', checkpoint)
@@ -71,7 +71,7 @@ class LoadAccountHook(Hook):
         self.account = account
 
     def _check_metadata(self, model: nn.Module, block: dict | None, path: str) -> None:
-        """Compare what shapes do not tell: heads, epsilon, activation."""
+        """Compare the facts that shapes do not reveal: heads, epsilon, activation."""
         encoders = [module for module in model.modules() if isinstance(module, PlainViT)]
         if block is None or len(encoders) != 1:
             return
@@ -83,11 +83,11 @@ class LoadAccountHook(Hook):
             raise ValueError(f'{path} does not fit the model of the config: {error}') from error
 
     def before_train(self, runner: Runner) -> None:
-        """Write down what the training starts from."""
+        """Write the account of what the training starts from."""
         self._write(runner)
 
     def before_test(self, runner: Runner) -> None:
-        """Write down what is evaluated."""
+        """Write the account of what is evaluated."""
         self._write(runner)
 
     def _write(self, runner: Runner) -> None:
@@ -105,4 +105,4 @@ class LoadAccountHook(Hook):
         }
         path = Path(runner.log_dir, FILE_NAME)
         path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-        runner.logger.info(f'what was loaded: {path}')
+        runner.logger.info(f'load account: {path}')

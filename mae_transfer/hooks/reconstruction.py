@@ -1,4 +1,4 @@
-"""Draws what a masked autoencoder makes of hidden patches, while it trains."""
+"""Draws a masked autoencoder's reconstructions of hidden patches during training."""
 
 import math
 from collections.abc import Sequence
@@ -27,19 +27,19 @@ TITLE_HEIGHT = 24  # pixels
 
 @HOOKS.register_module()
 class ReconstructionHook(Hook):
-    """Draw the same few pictures under the same masks again and again.
+    """Draw the same few pictures with the same masks at regular intervals.
 
-    A row per picture: the picture, what the encoder sees of it (hidden patches in the mean color),
+    Each row shows the picture, the patches that the encoder sees (hidden ones in the mean color),
     the prediction for every patch, and the picture with its hidden patches replaced by the
-    prediction. With per-patch normalized targets the prediction borrows mean and contrast of each
+    prediction. With per-patch normalized targets the prediction uses the mean and contrast of each
     true patch: it shows structure, not brightness. Small pictures are enlarged.
 
-    Writes ``reconstructions/iter_N.png`` in the work dir and sends the same picture to the
-    visualizer, hence to TensorBoard.
+    Writes ``reconstructions/iter_N.png`` to the work dir and passes the same picture to the
+    visualizer, and so to TensorBoard.
 
     Args:
-        num_images: Pictures drawn, from the start of the training data.
-        interval: Iterations between two drawings; one more is made at the end.
+        num_images: Number of pictures, from the start of the training data.
+        interval: Iterations between two drawings; the last iteration is drawn, too.
 
     Raises:
         ValueError: If ``num_images`` or ``interval`` is below 1.
@@ -58,14 +58,14 @@ class ReconstructionHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Fix the pictures and their masks.
+        """Choose the pictures and their masks.
 
         Raises:
-            ValueError: The weights are shared out over the processes; this hook runs on one.
+            ValueError: The weights are sharded over the processes; this hook runs on one.
         """
         if any(isinstance(parameter, DTensor) for parameter in runner.model.parameters()):
             raise ValueError(
-                f'{type(self).__name__} draws on one process, which holds only a part of the '
+                f'{type(self).__name__} draws on one process, which has only a part of the '
                 'weights: remove it from custom_hooks, or train without FullyShardStrategy'
             )
         dataset = runner.train_dataloader.dataset
@@ -73,10 +73,10 @@ class ReconstructionHook(Hook):
         model: Any = bare_model(runner)
         batch = collate_one_pass(runner.train_dataloader, samples)
         self._inputs = model.data_preprocessor(batch, training=False)['inputs']
-        if not isinstance(self._inputs, Tensor):  # several crops of each picture: the first
+        if not isinstance(self._inputs, Tensor):  # several crops per picture: take the first
             self._inputs = self._inputs[0]
         self._fix_masks(model)
-        self._picture(model)  # a target that cannot be drawn raises now, not hours later
+        self._picture(model)  # fail early if the target cannot be drawn
 
     def _fix_masks(self, model: Any) -> None:
         assert self._inputs is not None, 'before_train fixes the pictures first'
@@ -95,7 +95,7 @@ class ReconstructionHook(Hook):
             self.draw(runner)
 
     def draw(self, runner: Runner) -> None:
-        """Draw with the weights of now."""
+        """Draw with the current weights."""
         picture = self._picture(bare_model(runner))
         folder = Path(runner.work_dir, 'reconstructions')
         folder.mkdir(exist_ok=True)
@@ -118,7 +118,7 @@ class ReconstructionHook(Hook):
 
 
 def fixed_masks(model: Any, inputs: Tensor) -> Tensor:
-    """Draw masks that are the same in each call.
+    """Sample masks that are the same in each call.
 
     Args:
         model: A masked autoencoder.
@@ -135,7 +135,7 @@ def fixed_masks(model: Any, inputs: Tensor) -> Tensor:
 
 
 def reconstruction_columns(model: Any, inputs: Tensor, mask: Tensor | None) -> list[Tensor]:
-    """Make what the columns of :class:`ReconstructionHook` show.
+    """Compute the columns of :class:`ReconstructionHook`.
 
     Args:
         model: A masked autoencoder with ``reconstruct``.
@@ -143,8 +143,8 @@ def reconstruction_columns(model: Any, inputs: Tensor, mask: Tensor | None) -> l
         mask: (B, L), True = hidden; random if None.
 
     Returns:
-        The images, what is visible of them, the predictions, and the images with their hidden
-        patches replaced by the predictions: (B, 3, H, W) each, on the scale of ``inputs``.
+        The images, their visible parts, the predictions, and the images with their hidden patches
+        replaced by the predictions: (B, 3, H, W) each, on the scale of ``inputs``.
     """
     masked, prediction, mask = model.reconstruct(inputs, mask)
     p, q = model.backbone.patch_size
@@ -157,8 +157,8 @@ def to_pixels(batch: Tensor, preprocessor: Any) -> Tensor:
     """Undo the normalization of a batch.
 
     Args:
-        batch: Images as the preprocessor makes them, (B, 3, H, W).
-        preprocessor: Holds ``mean`` and ``std``.
+        batch: Images as the preprocessor returns them, (B, 3, H, W).
+        preprocessor: Has ``mean`` and ``std``.
 
     Returns:
         RGB, (B, 3, H, W), uint8, on the CPU.
@@ -171,13 +171,13 @@ def draw_columns(columns: Sequence[Tensor], titles: Sequence[str], preprocessor:
     """Draw batches of pictures side by side, each under its title.
 
     Args:
-        columns: Batches as the preprocessor makes them, (B, 3, H, W) each.
+        columns: Batches as the preprocessor returns them, (B, 3, H, W) each.
         titles: One per batch.
         preprocessor: Its ``mean`` and ``std`` are undone.
 
     Returns:
         RGB picture of B rows and a column per batch, uint8. Pictures whose shorter side is below
-        ``LEAST_SIDE`` are enlarged by a whole factor.
+        ``LEAST_SIDE`` are enlarged by an integer factor.
     """
     pixels = to_pixels(torch.stack(list(columns), dim=1).flatten(0, 1), preprocessor)
     factor = math.ceil(LEAST_SIDE / min(pixels.shape[-2:]))
@@ -187,12 +187,12 @@ def draw_columns(columns: Sequence[Tensor], titles: Sequence[str], preprocessor:
 
 
 def _write_above(picture: np.ndarray, titles: Sequence[str]) -> np.ndarray:
-    """Put a line of titles above a picture, evenly spaced."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a quarter of a second
+    """Add a line of evenly spaced titles above a picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported here: takes 0.25 s
     from matplotlib.figure import Figure
 
     height, width = picture.shape[0] + TITLE_HEIGHT, picture.shape[1]
-    dpi = 72  # a point is a pixel; the hundredth keeps the size from being rounded down
+    dpi = 72  # a point is a pixel; .01 keeps the size from being rounded down
     figure = Figure(figsize=((width + 0.01) / dpi, (height + 0.01) / dpi), dpi=dpi)
     canvas = FigureCanvasAgg(figure)
     for i, title in enumerate(titles):

@@ -15,19 +15,19 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from torch import Tensor
 
 LEAST_SIDE = 384  # pixels: the frameworks' labels would cover smaller pictures, or be tiny
-STYLE = dict(line_width=1, alpha=0.5)  # of the visualizers that have these: thin and see-through
+STYLE = dict(line_width=1, alpha=0.5)  # for visualizers with these arguments: thin and transparent
 
 
 class SavePredictions(Hook):
-    """Write each test picture with its prediction to one folder, without a display.
+    """Write each test picture with its prediction to a folder; no display is needed.
 
-    The frameworks' own hooks differ in where they write, and draw only what the first process saw.
-    File names follow the image's path below the data prefix, with '_' for '/'. Small pictures are
-    enlarged.
+    The frameworks' own hooks differ in where they write, and draw only the pictures of the first
+    process. File names are the image paths below the data prefix, with '_' for '/'. Small pictures
+    are enlarged.
 
     Args:
-        folder: Where the PNG files go.
-        most: How many pictures are drawn; all when not given.
+        folder: Destination of the PNG files.
+        most: Maximum number of pictures; by default all are drawn.
     """
 
     def __init__(self, folder: str, most: int | None = None) -> None:
@@ -35,7 +35,7 @@ class SavePredictions(Hook):
         self.left: float = math.inf if most is None else most
 
     def before_test(self, runner: Runner) -> None:
-        """Let the visualizer draw so that the picture stays visible."""
+        """Set the visualizer's style so that the picture stays visible."""
         for name, value in STYLE.items():
             if hasattr(runner.visualizer, name):
                 setattr(runner.visualizer, name, value)
@@ -53,8 +53,8 @@ class SavePredictions(Hook):
         gathered = all_gather_object([sample.cpu() for sample in outputs or ()])
         shown = [sample for samples in gathered for sample in samples]
         shown = shown[: int(min(self.left, len(shown)))]
-        self.left -= len(shown)  # the same on every process: they gather together
-        if not is_main_process():  # the visualizers of the frameworks draw nowhere else
+        self.left -= len(shown)  # the same on every process, as all take part in the gather
+        if not is_main_process():  # the frameworks' visualizers draw only there
             return
         prefix = runner.test_loop.dataloader.dataset.data_prefix
         images = (
@@ -75,14 +75,14 @@ class SavePredictions(Hook):
 
 
 def enlarge(picture: np.ndarray, sample: BaseDataElement) -> tuple[np.ndarray, BaseDataElement]:
-    """Enlarge a small picture with what is predicted for it, by a whole factor.
+    """Enlarge a small picture and its predictions by an integer factor.
 
     Args:
         picture: (H, W, 3).
         sample: Labels and predictions: boxes, masks and maps in pixels of the picture.
 
     Returns:
-        Picture and sample; copies where the shorter side is below ``LEAST_SIDE``, else as given.
+        Picture and sample; enlarged copies if the shorter side is below ``LEAST_SIDE``.
     """
     factor = math.ceil(LEAST_SIDE / min(picture.shape[:2]))
     if factor == 1:
@@ -100,10 +100,10 @@ def enlarge(picture: np.ndarray, sample: BaseDataElement) -> tuple[np.ndarray, B
 def _enlarge_instances(instances: InstanceData, factor: int) -> InstanceData:
     instances = instances.clone()
     if 'bboxes' in instances:
-        boxes = instances.bboxes  # a tensor, or mmdet's structure around one
+        boxes = instances.bboxes  # a tensor, or mmdet's structure that wraps one
         instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
     if 'masks' in instances:
-        masks = instances.masks  # a tensor, or mmdet's structure that makes an array
+        masks = instances.masks  # a tensor, or mmdet's structure that converts to an array
         masks = masks.to_ndarray() if hasattr(masks, 'to_ndarray') else masks
         instances.masks = _repeat(masks, factor)
     return instances

@@ -1,4 +1,4 @@
-"""Draws what a discrete VAE keeps of a picture, while it trains."""
+"""Draws a discrete VAE's reconstructions from tokens during training."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ TITLES = ('image', 'from its tokens')
 
 @HOOKS.register_module()
 class TokenizerReconstructionHook(ReconstructionHook):
-    """Draw the same few pictures beside what is painted from their tokens again and again.
+    """Draw the same few pictures next to their reconstructions from tokens at regular intervals.
 
     Arguments, files and TensorBoard are those of
     :class:`~mae_transfer.hooks.reconstruction.ReconstructionHook`.
     """
 
     def _fix_masks(self, model: Any) -> None:
-        """Nothing is hidden from a tokenizer."""
+        """Do nothing: a tokenizer sees the complete picture."""
 
     def _draw_grid(self, model: Any) -> np.ndarray:
         assert self._inputs is not None, 'before_train fixes the pictures first'

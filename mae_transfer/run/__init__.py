@@ -1,7 +1,7 @@
-"""What a run does with a config, whoever starts it: options, data, checks, training, evaluation.
+"""Runs a config: options, data, checks, training and evaluation, from tools or from Python.
 
-``train`` and ``test`` are what `tools/train.py` and `tools/test.py` call: same arguments, same
-checks, same errors, as exceptions.
+`tools/train.py` and `tools/test.py` call ``train`` and ``test``: the arguments and checks are the
+same, and errors are exceptions.
 """
 
 from mae_transfer.run.test import test

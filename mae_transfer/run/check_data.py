@@ -1,4 +1,4 @@
-"""The data of a config, found and checked before the first step."""
+"""Finds and checks the data of a config before the first step."""
 
 from collections.abc import Iterable
 
@@ -12,11 +12,11 @@ from mae_transfer.run.processes import say
 
 
 def check_data(cfg: Config, loaders: Iterable[str]) -> None:
-    """Find the data, take the class names from them, and refuse what cannot be right.
+    """Find the data, read the class names from it, and refuse settings that cannot be right.
 
     Args:
         cfg: The config, changed in place.
-        loaders: Keys of the data loaders that the run is going to use.
+        loaders: Keys of the data loaders that the run will use.
     """
     loaders = list(loaders)
     resolve_data_roots(cfg, loaders, fallback=str(ROOT) if IN_CHECKOUT else None)

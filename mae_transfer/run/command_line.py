@@ -1,4 +1,4 @@
-"""Arguments that the command lines share."""
+"""Defines the arguments that the command lines share."""
 
 import argparse
 
@@ -28,8 +28,8 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
-        help='read checkpoints even if that runs code they contain; only for files whose author '
+        help='read checkpoints even if that runs code in them; use it only for files whose author '
         'you trust as you trust a program',
     )
-    # Older launchers pass it; the environment variable says the same.
+    # Older launchers pass it; the environment variable has the same value.
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""From a config file to the config of a run: options merged, the data block spread."""
+"""Reads a config file, merges options into it, and applies its data block."""
 
 import copy
 import os
@@ -17,7 +17,7 @@ ConfigLike: TypeAlias = str | os.PathLike | Config
 
 
 def read_config(config: ConfigLike, options: dict) -> Config:
-    """Read a config, merge `--cfg-options` and spread the data block.
+    """Read a config, merge `--cfg-options` and apply the data block.
 
     Args:
         config: See :func:`load_config`.
@@ -33,15 +33,15 @@ def read_config(config: ConfigLike, options: dict) -> Config:
 
 
 def load_config(config: ConfigLike) -> Config:
-    """Read a config as it is.
+    """Read a config without changing it.
 
     Args:
         config: A file, relative to the current folder or to the checkout; the work dir of a
-            training run, which holds its config; or a config, of which a copy is returned.
+            training run, which contains its config; or a config, of which a copy is returned.
 
     Raises:
-        FileNotFoundError: There is no such file, or the work dir holds no config.
-        ValueError: The file is no valid Python, or the work dir holds several configs.
+        FileNotFoundError: There is no such file, or the work dir contains no config.
+        ValueError: The file is not valid Python, or the work dir contains several configs.
     """
     if isinstance(config, Config):
         return copy.deepcopy(config)
@@ -49,14 +49,15 @@ def load_config(config: ConfigLike) -> Config:
     try:
         cfg = Config.fromfile(path)
     except SyntaxError as error:
-        raise ValueError(f'{path}, or a file in its _base_, is no valid Python: {error}') from error
-    if is_work_dir(config) and cfg.get('resume'):  # as that run did, not this one
+        message = f'{path}, or a file in its _base_, is not valid Python: {error}'
+        raise ValueError(message) from error
+    if is_work_dir(config) and cfg.get('resume'):  # that run resumed, this one need not
         cfg.resume, cfg.load_from = False, None
     return cfg
 
 
 def merge_options(cfg: Config, options: dict) -> None:
-    """Merge `--cfg-options` into a config and spread its data block.
+    """Merge `--cfg-options` into a config and apply its data block.
 
     Raises:
         FileNotFoundError: A file that the data block names does not exist.
@@ -70,42 +71,42 @@ def merge_options(cfg: Config, options: dict) -> None:
 
 
 def is_work_dir(path: ConfigLike) -> bool:
-    """Whether a path is the folder of a training run that has written a checkpoint."""
+    """Return whether a path is the folder of a training run that has written a checkpoint."""
     return not isinstance(path, Config) and Path(path, POINTER).is_file()
 
 
 def _dumped_config(work_dir: str | os.PathLike) -> str:
-    """Path of the config that MMEngine wrote into the work dir of a run."""
+    """Find the config that MMEngine wrote to the work dir of a run."""
     found = sorted(str(path) for path in Path(work_dir).glob('*.py'))
     if not found:
-        raise FileNotFoundError(f'CONFIG: the work dir {str(work_dir)!r} holds no config (*.py)')
+        raise FileNotFoundError(f'CONFIG: the work dir {str(work_dir)!r} contains no config (*.py)')
     if len(found) > 1:
         raise ValueError(
-            f'CONFIG: the work dir {str(work_dir)!r} holds several configs; give one of them: '
+            f'CONFIG: the work dir {str(work_dir)!r} contains several configs; give one of them: '
             f'{", ".join(found)}'
         )
     return found[0]
 
 
 def config_name(cfg: Config) -> str | None:
-    """File name of a config without its suffix; None for a config that came from no file."""
+    """Return the file name of a config without its suffix; None if it came from no file."""
     return Path(cfg.filename).stem if cfg.filename else None
 
 
 def set_work_dir(cfg: Config, name: str | None, work_dir: str | os.PathLike | None) -> None:
-    """Set the work dir: `--work-dir`, else the config's, else work_dirs/<name of the config>.
+    """Set the work dir: `--work-dir`, or else the config's, or else work_dirs/<config name>.
 
     Args:
         cfg: The config, changed in place.
         name: Name of the config, if it has one.
-        work_dir: What was asked for.
+        work_dir: The requested work dir, if any.
 
     Raises:
-        ValueError: Nothing says where the run may write.
+        ValueError: None of these is given.
     """
     chosen = work_dir or cfg.get('work_dir')
     if not chosen:
         if name is None:
-            raise ValueError('work_dir=None: must name a folder, for this config has no file name')
+            raise ValueError('work_dir=None: must name a folder, as this config has no file name')
         chosen = Path('work_dirs', name)
     cfg.work_dir = str(chosen)

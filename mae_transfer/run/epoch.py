@@ -1,4 +1,4 @@
-"""How many optimizer steps an epoch has."""
+"""Counts the optimizer steps of an epoch."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -17,9 +17,9 @@ class Epoch:
     """One pass over the training data.
 
     Attributes:
-        images: Images of the training data.
-        batch: Images of a step, over all processes.
-        steps: Optimizer steps of an epoch.
+        images: Number of training images.
+        batch: Images per step, over all processes.
+        steps: Optimizer steps per epoch.
     """
 
     images: int
@@ -31,7 +31,7 @@ class Epoch:
 
 
 def count_epoch(cfg: Config) -> Epoch:
-    """Build the training data of a config to see how long an epoch is."""
+    """Build the training data of a config to count the steps of an epoch."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     loader = Runner.build_dataloader(whole_step(cfg.train_dataloader, counts))

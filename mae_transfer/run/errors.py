@@ -1,4 +1,4 @@
-"""Mistakes of the user in one sentence; bugs keep their traceback."""
+"""Reports users' mistakes in one sentence, and bugs with their traceback."""
 
 import inspect
 import linecache
@@ -15,11 +15,11 @@ from mae_transfer.run.processes import is_main_process, stop_processes
 
 
 def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
-    """Run a tool; its user's mistakes become one sentence and exit code 2.
+    """Run a tool; report a user's mistake in one sentence with exit code 2.
 
     Args:
-        tool: The work. A bug in it keeps its traceback.
-        debug: Show every traceback.
+        tool: The function to run. Bugs in it keep their traceback.
+        debug: Whether to show the traceback of every error.
     """
     try:
         tool()
@@ -36,10 +36,10 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
 
 
 def user_sentence(error: Exception) -> str | None:
-    """What to tell the user, or None when the error is a bug and its traceback is what helps.
+    """Return the sentence for the user, or None if the error is a bug, which needs its traceback.
 
-    Ours to tell: an error that our own code raised on purpose, a missing file, a name that is not
-    registered, an argument that a class of the config does not take, a config that cannot be read.
+    Users' mistakes are errors that our own code raises on purpose, missing files, names that are
+    not registered, arguments that a class in the config does not take, and unreadable configs.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     unregistered = re.match(r"'?(\S+) is not in the (?:(\S+)::)?(.+?) registry", text)
@@ -52,7 +52,7 @@ def user_sentence(error: Exception) -> str | None:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = (frame.filename, frame.lineno)
     if text.startswith('Caught ') and 'in DataLoader worker process' in text:
-        # The worker's traceback is text: its last place, followed by 'ValueError: sentence'.
+        # The worker's traceback is text: the line that raised, then 'ValueError: sentence'.
         *_, (file, line) = re.findall(r'File "(.+)", line (\d+)', text)
         place = (file, int(line))
         text = re.split(rf'\n{type(error).__name__}: ', text)[-1].strip()
@@ -64,13 +64,13 @@ def user_sentence(error: Exception) -> str | None:
 
 
 def _raised_by_us(filename: str, line: int | None) -> bool:
-    """Whether a line is a `raise` of the package or of a tool; a bug fails on any other line."""
+    """Return whether a line is a `raise` in the package or a tool; bugs fail on other lines."""
     ours = filename.startswith((str(PACKAGE), str(ROOT / 'tools')))
     return ours and linecache.getline(filename, line or 0).strip().startswith('raise ')
 
 
 def _unregistered(name: str, registry_name: str) -> str:
-    """'X' is unknown; the three closest names and the modules that define them."""
+    """Say that a name is unknown; add the three closest names and the modules that define them."""
     bare = name.rpartition('.')[2]
     known: dict[str, object] = {}
     for root in registries():
@@ -79,13 +79,13 @@ def _unregistered(name: str, registry_name: str) -> str:
                 known |= registry.module_dict
     places = {n: getattr(cls, '__module__', '?') for n, cls in known.items()}
     return (
-        f'type {name!r} is not registered as a {registry_name}; {closest(bare, places)}. A type of '
-        'your own needs its module in custom_imports of the config'
+        f'type {name!r} is not registered as a {registry_name}; {closest(bare, places)}. For a '
+        'type of your own, add its module to custom_imports in the config'
     )
 
 
 def _unexpected_argument(error: TypeError, text: str) -> str | None:
-    """Only where mmengine built the object from a config: elsewhere it is a bug."""
+    """Word the error if mmengine was building an object from a config; elsewhere it is a bug."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     cls = frame.f_locals.get('obj_cls')
     if frame.f_code.co_name != 'build_from_cfg' or cls is None:

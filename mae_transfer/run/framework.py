@@ -1,4 +1,4 @@
-"""The one sibling framework that a config needs, and the classes that are registered then."""
+"""Imports the sibling framework that a config needs, and finds registered classes."""
 
 import importlib
 import sys
@@ -8,22 +8,22 @@ FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
 
 
 def import_framework(scope: str | None) -> None:
-    """Register the parts of the one framework that the config needs, and ours."""
+    """Register the parts of the framework that the config needs, and ours."""
     importlib.import_module('mae_transfer')
     if scope in FRAMEWORKS:
-        with redirect_stdout(sys.stderr):  # they tell what else could be installed
+        with redirect_stdout(sys.stderr):  # they list other packages to install
             importlib.import_module(f'{scope}.utils').register_all_modules(init_default_scope=False)
 
 
 def registries() -> list:
-    """Root registries of mmengine."""
+    """List the root registries of mmengine."""
     import mmengine.registry as registry
 
     return [value for value in vars(registry).values() if isinstance(value, registry.Registry)]
 
 
 def find_class(scope: str | None, name: str) -> object | None:
-    """Find what a config calls ``name``, in the registries of its framework and of MMEngine."""
+    """Find the class that a config calls ``name`` in its framework's and MMEngine's registries."""
     import_framework(scope)
     for root in registries():
         # Not every registry has a child of the framework, and MMEngine's search for one warns.

@@ -1,4 +1,4 @@
-"""The learning rate for another batch than the recipe's: scaled on request, never in silence."""
+"""Scales the learning rate to the batch size on request, and reports a different batch size."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from mae_transfer.run.processes import say
 
 @dataclass(frozen=True)
 class Batch:
-    """The samples of one optimizer step.
+    """Batch of one optimizer step.
 
     Attributes:
         processes: Number of processes.
-        images: Images of one forward pass of a process.
-        accumulated: Forward passes of a step.
-        views: Crops of each image.
+        images: Images per forward pass and process.
+        accumulated: Forward passes per step.
+        views: Crops per image.
     """
 
     processes: int
@@ -26,7 +26,7 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Samples of a step."""
+        """Samples per step."""
         return self.processes * self.images * self.accumulated * self.views
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Batch:
 
 
 def batch_of(cfg: Config, world_size: int) -> Batch:
-    """State the batch of a training run."""
+    """Return the batch of a training run."""
     return Batch(
         world_size,
         cfg.train_dataloader.get('batch_size'),
@@ -50,7 +50,7 @@ def batch_of(cfg: Config, world_size: int) -> Batch:
 def scale_lr(cfg: Config, world_size: int) -> None:
     """Scale the learning rate linearly with the batch size of an optimizer step.
 
-    mmengine's own rule does not count the crops of an image, so it is switched off here.
+    This switches off mmengine's own rule, which does not count the crops per image.
 
     Args:
         cfg: The config, changed in place.
@@ -62,7 +62,7 @@ def scale_lr(cfg: Config, world_size: int) -> None:
     recipe = _recipe_batch(cfg)
     if not recipe:
         raise ValueError(
-            '--auto-scale-lr: the config states no auto_scale_lr.base_batch_size, the batch size '
+            '--auto-scale-lr: the config has no auto_scale_lr.base_batch_size, the batch size '
             'for which its learning rate was chosen'
         )
     batch = batch_of(cfg, world_size)
@@ -76,7 +76,7 @@ def scale_lr(cfg: Config, world_size: int) -> None:
 
 
 def say_other_batch(cfg: Config, world_size: int) -> None:
-    """Say that the batch is not the recipe's, where that is so and the learning rate stays."""
+    """Report a batch size that differs from the recipe's while the learning rate stays."""
     recipe = _recipe_batch(cfg)
     lr = (cfg.optim_wrapper.get('optimizer') or {}).get('lr')
     if not recipe or lr is None:
@@ -91,10 +91,10 @@ def say_other_batch(cfg: Config, world_size: int) -> None:
 
 
 def _recipe_batch(cfg: Config) -> int | None:
-    """Batch size for which the learning rate of a config was chosen."""
+    """Return the batch size for which the learning rate of a config was chosen."""
     return (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
 
 
 def is_lr_scaled(cfg: Config, auto_scale_lr: bool) -> bool:
-    """Whether the learning rate is to follow the batch: by `--auto-scale-lr` or by the config."""
+    """Return whether `--auto-scale-lr` or the config scales the learning rate."""
     return auto_scale_lr or bool((cfg.get('auto_scale_lr') or {}).get('enable'))

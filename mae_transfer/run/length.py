@@ -1,4 +1,4 @@
-"""How long a run is: stated by its config, asked for, or chosen anew."""
+"""Reads the length of a run from its config, and changes it."""
 
 from collections.abc import Collection
 from math import ceil
@@ -9,13 +9,13 @@ from mae_transfer.run.schedule import UNITS, Schedule
 
 
 def length_of(cfg: Config) -> tuple[str, int] | None:
-    """State the length of a config as ('max_iters' or 'max_epochs', number), if it has one."""
+    """Return the length of a config as ('max_iters' or 'max_epochs', number), if it has one."""
     train_cfg = cfg.get('train_cfg') or {}
     return next(((key, train_cfg[key]) for key in UNITS if train_cfg.get(key)), None)
 
 
 def count_validations(cfg: Config) -> int:
-    """How many validations a training run has, by its config; they move with its length."""
+    """Count the validations of a training run by its config; they move with its length."""
     length = length_of(cfg)
     if cfg.get('val_cfg') is None or length is None:
         return 0
@@ -24,7 +24,7 @@ def count_validations(cfg: Config) -> int:
 
 
 def validate_once(cfg: Config) -> None:
-    """Let a training run validate at its end only."""
+    """Validate only at the end of a training run."""
     length = length_of(cfg)
     if length is not None:
         cfg.train_cfg.val_interval = length[1]
@@ -39,27 +39,26 @@ def set_length(
     iters: int | None = None,
     epochs: int | None = None,
 ) -> list[str]:
-    """Set how long a run is and move its schedule accordingly.
+    """Set the length of a run and move its schedule accordingly.
 
     Args:
         cfg: The config, changed in place.
-        recipe: What :func:`length_of` said before `--cfg-options` were merged.
-        given: Keys of `--cfg-options`; what they set stays as it is.
+        recipe: Result of :func:`length_of` before `--cfg-options` were merged.
+        given: Keys of `--cfg-options`; their values are not changed.
         iters: Length in iterations, which are optimizer steps.
         epochs: Length in epochs.
 
     Returns:
-        What there is to tell.
+        Lines that report the changes.
 
     Raises:
-        ValueError: The config states no length, or has parts of which it is not known how they
-            follow.
+        ValueError: The config has no length, or has parts for which no scaling rule is known.
     """
     own = length_of(cfg)
     if own is None or recipe is None:
         if iters is not None or epochs is not None:
             raise ValueError(
-                'the length of this run cannot be set: train_cfg of its config has neither '
+                'the length of this run cannot be set: train_cfg in its config has neither '
                 f'{" nor ".join(UNITS)}'
             )
         return []
@@ -94,7 +93,7 @@ def check_lengths(
     epochs: int | None = None,
     minutes: float | None = None,
 ) -> None:
-    """Refuse lengths that are none, or more than one.
+    """Refuse invalid lengths, and more than one length.
 
     Args:
         given: Keys of `--cfg-options`.
@@ -103,7 +102,7 @@ def check_lengths(
         minutes: Length in minutes.
 
     Raises:
-        ValueError: Two things set the length, or a length is not above 0.
+        ValueError: Two options set the length, or a length is not above 0.
     """
     flags = {'--iters': iters, '--epochs': epochs, '--minutes': minutes}
     asked = {flag: value for flag, value in flags.items() if value is not None}
@@ -115,4 +114,4 @@ def check_lengths(
             if not value > 0:
                 raise ValueError(f'--minutes {value}: must be above 0')
         elif not isinstance(value, int) or value < 1:
-            raise ValueError(f'{flag} {value}: must be a whole number from 1')
+            raise ValueError(f'{flag} {value}: must be an integer of at least 1')

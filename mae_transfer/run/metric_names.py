@@ -1,7 +1,7 @@
-"""Metrics by the names of the papers, in percent.
+"""Renames metrics to the names used in papers, in percent.
 
 mmdet reports AP as 'coco/bbox_mAP' in 0..1 with three decimals, mmseg mIoU in percent, mmpretrain
-'accuracy/top1' in percent. Everything of ours is in percent: 37.2 is 37.2 box AP.
+'accuracy/top1' in percent. All of our metrics are in percent: 37.2 is 37.2 box AP.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,16 @@ AP_ITEMS = {
 
 
 def paper_metrics(raw: Mapping[str, Any]) -> dict[str, float | None]:
-    """Rename and rescale what an evaluator returned.
+    """Rename and rescale the metrics of an evaluator.
 
     Args:
         raw: Metrics of mmdet, mmseg or mmpretrain, as `Runner.test` returns them.
 
     Returns:
         `box_AP`, `mask_AP` (with 50, 75, s, m, l), `mIoU`, `mAcc`, `aAcc`, `top1`, `top5` in
-        percent; None where COCO has no object of that size (its -1). Other numbers keep their name.
-        All are rounded to four decimals; text, such as mmdet's `_copypaste` lines, is dropped.
+        percent; None if the data has no object of that size (COCO reports -1). Other numbers keep
+        their name. All are rounded to four decimals; text, such as mmdet's `_copypaste` lines, is
+        dropped.
     """
     metrics: dict[str, float | None] = {}
     for name, value in raw.items():

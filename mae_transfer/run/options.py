@@ -1,4 +1,4 @@
-"""Options that change keys of a config: refused when they would change nothing."""
+"""Checks `--cfg-options` and refuses those that would have no effect."""
 
 import inspect
 
@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mae_transfer.closest import closest
 from mae_transfer.run.framework import find_class
 
-# Keys of a config that are read besides the arguments of mmengine's Runner. Any other top-level key
-# is a variable of the file: when options are merged, its value was copied to where it counts.
+# Keys of a config that are read in addition to the arguments of mmengine's Runner. Any other
+# top-level key is a variable of the file, whose value was copied before options are merged.
 MORE_READ_KEYS = {
     *('compile', 'data', 'find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'),
     *('runner_type', 'strategy'),
@@ -18,13 +18,13 @@ _ABSENT = object()
 
 
 def check_option(cfg: Config, key: str, value: object) -> None:
-    """Refuse an option that would change nothing, or would change it to nonsense.
+    """Refuse an option that would have no effect, or whose value has the wrong type.
 
-    A key is fine when the config has it, or when the class that its parent names takes an argument
-    of that name. What lies in the data block is checked there.
+    A key is valid if the config has it, or if the class that its parent names takes an argument of
+    that name. The data block checks its own keys.
 
     Raises:
-        ValueError: Unknown key, a key that nothing reads, or a value of another type.
+        ValueError: The key is unknown or never read, or the value has another type.
     """
     top, *rest = key.split('.')
     if top == 'data':
@@ -49,7 +49,7 @@ def check_option(cfg: Config, key: str, value: object) -> None:
 
 
 def _read_keys() -> set[str]:
-    """Top-level keys that have an effect after the config file was read."""
+    """List the top-level keys that have an effect after the config file was read."""
     from mmengine.runner import Runner
 
     return MORE_READ_KEYS | set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
@@ -64,7 +64,7 @@ def _child(node: object, name: str) -> object:
 
 
 def _accepts(scope: str | None, node: object, argument: str) -> bool:
-    """Whether the class that a config dict names, or a base class, takes this argument."""
+    """Return whether the class that a config dict names, or a base class, takes this argument."""
     kind = node.get('type') if isinstance(node, dict) else None
     cls = find_class(scope, kind) if isinstance(kind, str) else kind
     for base in inspect.getmro(cls) if inspect.isclass(cls) else ():
@@ -79,7 +79,7 @@ def _accepts(scope: str | None, node: object, argument: str) -> bool:
 
 
 def _check_type(key: str, old: object, new: object) -> None:
-    """An option keeps the kind of value that it replaces; None and one value for several pass."""
+    """Refuse a change of type; None, and a single value in place of several, are allowed."""
 
     def kind(value: object) -> str:
         for types, name in (
@@ -110,7 +110,7 @@ def _short(value: object) -> str:
 
 
 def _all_keys(cfg: Config) -> list[str]:
-    """Every dotted key of a config below the keys that are read."""
+    """List every dotted key of a config below the keys that are read."""
     keys: list[str] = []
 
     def visit(prefix: str, node: object) -> None:

@@ -1,4 +1,4 @@
-"""Learning rate and decay of every parameter, as the optimizer of a config will use them."""
+"""Prints the learning rate and weight decay of every parameter of a config."""
 
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
@@ -13,7 +13,7 @@ from mae_transfer.run.state import restored_state
 def print_param_groups(
     config: ConfigLike, *, auto_scale_lr: bool = False, cfg_options: dict | None = None
 ) -> None:
-    """Print what the optimizer of a run in one process is going to do with which parameters.
+    """Print the parameter groups that the optimizer of a run in one process will use.
 
     Args:
         config: See :func:`mae_transfer.run.train`, here and below.
@@ -27,7 +27,7 @@ def print_param_groups(
             scale_lr(cfg, world_size=1)
         init_default_scope(cfg.get('default_scope', 'mmengine'))
         model = MODELS.build(cfg.model)
-        # Precision moves no parameter to another group, and a GPU's need not exist where one looks.
+        # Precision does not affect the groups, and a GPU's may be unsupported on this machine.
         wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('dtype', 'loss_scale')}
         wrapper['type'] = 'OptimWrapper'
         print(format_param_groups(build_optim_wrapper(model, wrapper), model))

@@ -1,25 +1,25 @@
-"""Where configs and tools are, and files that are named relative to them."""
+"""Locates configs, tools, and files given relative to them."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# The checkout, to which .mim has links; in an installed wheel .mim itself, which holds the files.
+# The checkout, which .mim links to; in an installed wheel .mim itself, which contains the files.
 ROOT = (PACKAGE / '.mim' / 'configs').resolve().parent
 IN_CHECKOUT = ROOT == PACKAGE.parent
 CONFIG_PREFIX = 'mae_transfer::'
 
 
 def default_root() -> Path:
-    """Folder of data/ and work_dirs/ where none is named: the checkout, else the current folder."""
+    """Return the default folder of data/ and work_dirs/: the checkout, or the current folder."""
     return ROOT if IN_CHECKOUT else Path.cwd()
 
 
 def find_file(path: str, what: str) -> str:
-    """Find a file that is given relative to the current folder or to the checkout.
+    """Find a file given relative to the current folder or to the checkout.
 
     Args:
         path: The path; ``mae_transfer::PATH`` is relative to the configs of this package.
-        what: What the file is, for the error: 'CONFIG'.
+        what: The argument that names the file, for the error, such as 'CONFIG'.
 
     Raises:
         FileNotFoundError: There is no such file.

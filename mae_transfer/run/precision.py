@@ -1,4 +1,4 @@
-"""Mixed precision on whatever device there is."""
+"""Turns on mixed precision for any device."""
 
 import torch
 from mmengine.config import Config
@@ -7,10 +7,10 @@ CPU_AND_NEW_GPUS, OLD_GPUS = 'bfloat16', 'float16'
 
 
 def set_amp(cfg: Config) -> None:
-    """Train in mixed precision on whatever device there is; a dtype of the config stays.
+    """Train in mixed precision on the available device; a dtype in the config is kept.
 
     Raises:
-        ValueError: The config's optimizer wrapper is none that can be replaced.
+        ValueError: The config's optimizer wrapper cannot be replaced.
     """
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'AutocastOptimWrapper'):

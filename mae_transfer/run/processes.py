@@ -1,4 +1,4 @@
-"""The processes of a run: started, left, and the one of them that speaks."""
+"""Starts and stops the processes of a run, and prints from only one of them."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ from mae_transfer.compat.distributed import init_process_group, use_cpu_model_wr
 
 
 def is_main_process() -> bool:
-    """Whether this is the first process of the run, before and after processes are joined."""
+    """Return whether this is the first process of the run, before and after processes join."""
     return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0
 
 
 def say(line: str) -> None:
-    """Print once a run."""
+    """Print on the first process only."""
     if is_main_process():
         print(line, flush=True)
 
@@ -22,7 +22,7 @@ def say(line: str) -> None:
 def start_processes(cfg: Config, launcher: str) -> None:
     """Join the processes of a distributed run, with or without GPUs.
 
-    mmengine's own start needs CUDA; a process group that exists before the Runner is respected.
+    mmengine's own start needs CUDA, but its Runner uses a process group that exists already.
     """
     cfg.launcher = launcher
     if launcher != 'none':
@@ -31,12 +31,12 @@ def start_processes(cfg: Config, launcher: str) -> None:
 
 
 def has_process_group() -> bool:
-    """Whether this process has joined others."""
+    """Return whether this process has joined others."""
     distributed = sys.modules.get('torch.distributed')
     return bool(distributed and distributed.is_available() and distributed.is_initialized())
 
 
 def stop_processes() -> None:
-    """Leave the process group, where there is one."""
+    """Leave the process group, if there is one."""
     if has_process_group():
         sys.modules['torch.distributed'].destroy_process_group()

@@ -1,11 +1,11 @@
-"""The times of a run in its config, moved to another length by the rule of the recipe.
+"""Scales the schedule of a config to another length by the rule of the recipe.
 
 A recipe's schedule belongs to its length: a warm-up of 250 and milestones at 1600 and 1900 of 2000
-iterations. For another length every such number moves by the same ratio. Two exceptions: a linear
-warm-up keeps at least two steps, the first of which is the reduced one (MMEngine's reaches the full
-rate in its last step, so one of a single step would never reach it), or goes where there is no room
-for it; and the log keeps its interval, unless a run is so short that it would have fewer than ten
-lines.
+iterations. For another length every such number is scaled by the same ratio, with two exceptions. A
+linear warm-up keeps at least two steps, the first of which is the reduced one (MMEngine's reaches
+the full rate in its last step, so a single step would never reach it); if there is no room for
+them, it is removed. The log keeps its interval, unless the run is so short that it would have fewer
+than ten lines.
 """
 
 from collections.abc import Collection, Iterable, MutableMapping
@@ -18,17 +18,17 @@ from mmengine.config import Config
 from mae_transfer.run.epoch import Epoch, count_epoch
 
 UNITS = {'max_iters': 'iterations', 'max_epochs': 'epochs'}
-# Arguments of MMEngine's schedulers and of ours that are times, in the unit of the scheduler.
+# Arguments of schedulers (MMEngine's and ours) that are times, in the unit of the scheduler.
 DURATIONS = ('T_max', 'total_iters', 'total_steps', 'step_size', 'warmup')
 TIMES = ('begin', 'end', *DURATIONS)
 TIME_LISTS = ('milestones', 'periods')
 FOREVER = 10**9  # MMEngine's default for the end of a scheduler
-# Arguments of hooks that are times of the run.
+# Arguments of hooks that are times in the run.
 HOOK_TIMES = (
     *('begin', 'end', 'length', 'begin_iter', 'end_iter', 'begin_epoch', 'end_epoch'),
     *('switch_epoch', 'stop_epoch', 'num_last_epochs'),
 )
-# Hooks whose `interval` is one of the run; that of others, such as EMA's, is a part of the method.
+# Hooks whose `interval` scales with the run; that of others, such as EMA's, belongs to the method.
 INTERVAL_HOOKS = ('ReconstructionHook', 'TokenizerReconstructionHook')
 LOOPS_OF_ITERATIONS = {
     'EpochBasedTrainLoop': 'IterBasedTrainLoop',
@@ -37,12 +37,12 @@ LOOPS_OF_ITERATIONS = {
 
 
 class Schedule:
-    """The numbers of a config that are times of its run.
+    """The numbers of a config that are times in its run.
 
     Args:
         cfg: The config, changed in place.
         length: Its length, in the unit of its training loop.
-        given: Keys that stay as they are.
+        given: Keys whose values are not changed.
     """
 
     def __init__(self, cfg: Config, length: int, given: Collection[str]) -> None:
@@ -63,7 +63,7 @@ class Schedule:
         return 'max_iters' if 'max_iters' in self.cfg.train_cfg else 'max_epochs'
 
     def schedulers(self) -> list[tuple[str, MutableMapping]]:
-        """Every scheduler with the key under which the config has it."""
+        """List every scheduler with its key in the config."""
         found, pending = [], [('param_scheduler', self.cfg.get('param_scheduler'))]
         while pending:
             key, node = pending.pop(0)
@@ -78,10 +78,10 @@ class Schedule:
     # ---- the same schedule in iterations ------------------------------------------------------
 
     def count_iterations(self) -> None:
-        """Turn a config that counts epochs into one that counts iterations and does the same.
+        """Turn a config that counts epochs into an equivalent one that counts iterations.
 
         Raises:
-            ValueError: A loop or a hook counts epochs in a way that is not known.
+            ValueError: A loop or a hook counts epochs in an unknown way.
         """
         steps, train_cfg = self.epoch.steps, self.cfg.train_cfg
         if train_cfg.pop('by_epoch', None):
@@ -106,7 +106,7 @@ class Schedule:
         self._hooks_by_iteration(steps)
         self.cfg.log_processor = dict(self.cfg.get('log_processor') or {}, by_epoch=False)
         sampler = self.cfg.train_dataloader.get('sampler') or {}
-        if sampler.get('type') == 'DefaultSampler':  # which MMEngine restarts with a pause
+        if sampler.get('type') == 'DefaultSampler':  # MMEngine pauses to restart it
             shuffle = sampler.get('shuffle', True)
             self.cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=shuffle)
         self.length *= steps
@@ -133,7 +133,7 @@ class Schedule:
     # ---- another length -----------------------------------------------------------------------
 
     def move_to(self, length: int) -> str:
-        """Set another length, move all times by the ratio, and say what moved."""
+        """Set another length, scale all times by the ratio, and report what moved."""
         former, unit = self.length, self.unit
         self.ratio = Fraction(length, former)
         self.cfg.train_cfg[unit] = self.length = length
@@ -144,17 +144,17 @@ class Schedule:
         return f'length {former} -> {length} {UNITS[unit]}: {moved}'
 
     def _is_given(self, key: str) -> bool:
-        """Whether `--cfg-options` set a key, what it lies in, or a part of it."""
+        """Return whether `--cfg-options` set a key, a block that contains it, or a part of it."""
         return any(f'{key}.'.startswith(f'{g}.') or g.startswith(f'{key}.') for g in self.given)
 
     def _moved(self, time: float) -> float:
-        """A time of the old length in the new one; only the start itself is at the start."""
+        """Scale a time to the new length; only a time of 0 becomes 0."""
         if time <= 0 or time >= FOREVER:
             return time
         return max(1, round(time * self.ratio))
 
     def _move(self, node: MutableMapping, key: str, name: str, label: str = '') -> None:
-        """Move one time of a block, where there is one, and say so under its label."""
+        """Move one time of a block, if present, and report it under its label."""
         old = node.get(name)
         if not isinstance(old, int | float) or isinstance(old, bool):
             return
@@ -180,7 +180,7 @@ class Schedule:
                 _drop(self.cfg, key)
 
     def _need_iterations(self, scheduler: MutableMapping) -> None:
-        """Let a scheduler that is given in epochs count iterations where epochs would be torn."""
+        """Make a scheduler in epochs count iterations if its times would not be whole epochs."""
         if not (scheduler.get('by_epoch', True) and scheduler.get('convert_to_iter_based')):
             return
         times = [scheduler[name] for name in TIMES if scheduler.get(name)]
@@ -189,10 +189,10 @@ class Schedule:
             _schedule_by_iteration(scheduler, self.epoch.steps)
 
     def _move_warm_ups(self) -> dict[tuple[bool, float], float]:
-        """Move the end of each linear warm-up, where the next scheduler begins.
+        """Move the end of each linear warm-up, which is the start of the next scheduler.
 
         Returns:
-            (whether in epochs, old end) -> new end; 0 where there is no room for a warm-up.
+            (whether in epochs, old end) -> new end; 0 if there is no room for a warm-up.
         """
         meetings: dict[tuple[bool, float], float] = {}
         for key, scheduler in self.schedulers():
@@ -201,7 +201,7 @@ class Schedule:
             by_epoch, end = scheduler.get('by_epoch', True), scheduler['end']
             in_unit_of_run = by_epoch == (self.unit == 'max_epochs')
             if in_unit_of_run and end >= self.length / self.ratio:
-                continue  # it is the whole schedule
+                continue  # the warm-up is the complete schedule
             new = self._moved(end)
             if not scheduler.get('convert_to_iter_based'):
                 new = max(2, new)
@@ -242,7 +242,7 @@ class Schedule:
             if time is not None and time == span and not given:
                 scheduler[name] = _span(scheduler)
             elif name == 'warmup' and time and (time * self.ratio) % 1 and not given:
-                scheduler[name] = float(time * self.ratio)  # may lie between two steps
+                scheduler[name] = float(time * self.ratio)  # may fall between two steps
                 self._tell('warm-up', time, f'{scheduler[name]:g}')
             else:
                 self._move(scheduler, key, name, 'warm-up' if name == 'warmup' else name)
@@ -279,7 +279,7 @@ class Schedule:
         every = logger.get('interval', 10)  # MMEngine's
         shown = max(1, self.length // 10)
         if self.unit != 'max_iters' or shown >= every or not logger:
-            return  # an epoch is logged at its end, however short it is
+            return  # every epoch is logged at its end, however short
         if not self._is_given('default_hooks.logger.interval'):
             logger['interval'] = shown
             self._tell('log every', every, shown)
@@ -290,12 +290,12 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _span(scheduler: MutableMapping) -> float:
-    """How long a scheduler takes."""
+    """Return the length of a scheduler."""
     return scheduler.get('end', FOREVER) - scheduler.get('begin', 0)
 
 
 def _is_warm_up(scheduler: MutableMapping) -> bool:
-    """Whether a scheduler raises its value in a line from the start of the run."""
+    """Return whether a scheduler raises its value linearly from the start of the run."""
     return (
         str(scheduler['type']).startswith('Linear')
         and not scheduler.get('begin', 0)
@@ -305,14 +305,14 @@ def _is_warm_up(scheduler: MutableMapping) -> bool:
 
 
 def _schedule_by_iteration(scheduler: MutableMapping, steps: int) -> None:
-    """Let a scheduler that counts epochs count iterations, ``steps`` of them an epoch."""
+    """Make a scheduler that counts epochs count iterations, ``steps`` per epoch."""
     for name in TIMES:
         if scheduler.get(name):
             scheduler[name] = round(scheduler[name] * steps)
     for name in TIME_LISTS:
         if scheduler.get(name):
             scheduler[name] = [round(time * steps) for time in scheduler[name]]
-    # MMEngine's conversion leaves gamma, which is then one of an iteration.
+    # MMEngine's conversion keeps gamma, which would then apply per iteration.
     converted = scheduler.pop('convert_to_iter_based', False)
     if str(scheduler['type']).startswith('Exponential') and not converted:
         scheduler['gamma'] = scheduler['gamma'] ** (1 / steps)
@@ -320,7 +320,7 @@ def _schedule_by_iteration(scheduler: MutableMapping, steps: int) -> None:
 
 
 def _drop(cfg: Config, key: str) -> None:
-    """Take the scheduler of a key out of a config."""
+    """Remove the scheduler with a key from a config."""
     *parents, last = key.split('.')
     node: Any = cfg
     for name in parents:

@@ -1,4 +1,4 @@
-"""What a run changes in its process besides files, put back when it ends."""
+"""Restores the state of the process after a run."""
 
 import gc
 import os
@@ -15,11 +15,11 @@ from mae_transfer.run.processes import has_process_group, stop_processes
 
 @contextmanager
 def restored_state() -> Iterator[None]:
-    """Run something and leave the process as it was found, so that a second run is like the first.
+    """Restore the process on exit, so that a second run behaves like the first.
 
-    Put back are MMEngine's global objects (default scope, message hub, logger, visualizer: a run of
-    the same name in the same second would go on with those of the first), environment variables,
-    the process group, and cuDNN's settings. Random states are not: they move on as with any
+    This covers MMEngine's global objects (default scope, message hub, logger, visualizer: a run of
+    the same name in the same second would reuse those of the first), environment variables, the
+    process group, and cuDNN's settings. Random states are not restored: they advance as in any
     training.
     """
     managed = {cls: dict(cls._instance_dict) for cls in _managers()}
@@ -37,11 +37,11 @@ def restored_state() -> Iterator[None]:
         if not joined:
             stop_processes()
         if torch.cuda.is_available():
-            gc.collect()  # runner, hooks and loops refer to each other and hold its memory
+            gc.collect()  # runner, hooks and loops refer to each other, which keeps their memory
 
 
 def _managers() -> list[type[ManagerMixin]]:
-    """Every class that keeps global instances by name."""
+    """List every class that keeps global instances by name."""
     found, pending = [], [ManagerMixin]
     while pending:
         cls = pending.pop()
@@ -51,7 +51,7 @@ def _managers() -> list[type[ManagerMixin]]:
 
 
 def _restore(instances: dict, former: dict) -> None:
-    """Drop what is new, and close the files that it holds."""
+    """Drop new instances, and close their files."""
     for name, instance in instances.items():
         if former.get(name) is instance:
             continue

@@ -1,4 +1,4 @@
-"""How long an optimizer step takes here, measured on a copy of the run that is thrown away."""
+"""Measures the time of an optimizer step in a trial run that leaves nothing behind."""
 
 import copy
 import tempfile
@@ -22,13 +22,13 @@ UNTIMED, TIMED, VALIDATED = 3, 10, 4
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a trial of a few steps measured.
+    """Times measured in a trial of a few steps.
 
     Attributes:
-        step: Seconds of an optimizer step.
+        step: Seconds per optimizer step.
         setup: Seconds from the start of the trial to its first step.
-        whole: Seconds of the trial.
-        validation: Seconds of a validation, without the metrics at its end; 0 without any.
+        whole: Seconds of the complete trial.
+        validation: Seconds per validation, without the metrics at its end; 0 if there is none.
     """
 
     step: float
@@ -37,33 +37,33 @@ class StepTime:
     validation: float = 0.0
 
     def left(self, minutes: float) -> float:
-        """Seconds that are left of some minutes for steps and validations.
+        """Return the seconds left for steps and validations, out of some minutes.
 
-        The run that follows the trial is set up as long as the trial was.
+        The setup of the run that follows is expected to take as long as that of the trial.
         """
         return 60 * minutes - self.whole - self.setup
 
     def validations_in(self, minutes: float, wanted: int) -> int:
-        """How many validations there is time for: those wanted, or one where they take over half.
+        """Choose the number of validations: those wanted, or one if they took over half the time.
 
         Args:
             minutes: From the start of the trial to the end of the run.
-            wanted: How many validations the recipe has.
+            wanted: Number of validations in the recipe.
         """
         return 1 if wanted and wanted * self.validation > self.left(minutes) / 2 else wanted
 
     def steps_in(self, minutes: float, validations: int = 0) -> int:
-        """How many steps, but at least one, there is time for besides the validations."""
+        """Return how many steps, at least one, fit in addition to the validations."""
         left = self.left(minutes) - validations * self.validation
         return max(1, int(left / self.step))
 
 
 class _Enough(Exception):
-    """Ends the trial, wherever its loop is."""
+    """Ends the trial from inside its loop."""
 
 
 class _Clock(Hook):
-    """Note when each step ends, and stop after the last that is needed."""
+    """Record when each step ends, and stop after the last that is needed."""
 
     priority = 'LOWEST'
 
@@ -86,10 +86,10 @@ class _Clock(Hook):
 
 
 def measure_step(cfg: Config) -> StepTime:
-    """Train a copy of a run for a few steps; nothing of it stays.
+    """Train a copy of a run for a few steps, and discard it.
 
     The first steps, in which memory is reserved and kernels are chosen, are not timed. All
-    processes go through the trial, and all go by the clock of the first.
+    processes run the trial and use the times of the first process.
 
     Args:
         cfg: The config of a run that is ready to start. It is not changed.
@@ -116,7 +116,7 @@ def measure_step(cfg: Config) -> StepTime:
 
 
 def _validation_time(runner: Runner) -> float:
-    """Seconds that a validation is going to take, from its first batches; 0 without any."""
+    """Estimate the seconds per validation from its first batches; 0 if there is none."""
     if runner.val_loop is None:
         return 0.0
     runner.model.eval()
@@ -133,7 +133,7 @@ def _validation_time(runner: Runner) -> float:
 
 
 def _trial(cfg: Config, folder: str) -> Config:
-    """The same training, without pictures, checkpoints and weights to load."""
+    """Copy the training without drawings, checkpoints and weights to load."""
     trial = copy.deepcopy(cfg)
     trial.work_dir = folder
     trial.log_level = 'ERROR'
@@ -147,5 +147,5 @@ def _trial(cfg: Config, folder: str) -> Config:
         trial.model.backbone.init_cfg = None  # the account of the weights belongs to the run
     length = 'max_iters' if 'max_iters' in trial.train_cfg else 'max_epochs'
     trial.train_cfg[length] = max(trial.train_cfg[length], UNTIMED + TIMED)
-    trial.train_cfg.val_begin = trial.train_cfg[length] + 1  # it stops before
+    trial.train_cfg.val_begin = trial.train_cfg[length] + 1  # never reached
     return trial

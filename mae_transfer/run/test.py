@@ -1,4 +1,4 @@
-"""Evaluation as a function: what `tools/test.py` does, callable from Python."""
+"""Evaluates a checkpoint; the function behind `tools/test.py`."""
 
 import json
 import os
@@ -46,32 +46,33 @@ def test(
     launcher: str = 'none',
     trust_checkpoint: bool = False,
 ) -> Run:
-    """Evaluate a checkpoint on the test data of a config; it fits as a whole or is refused.
+    """Evaluate a checkpoint on the test data of a config; refuse it unless it fits completely.
 
-    The arguments are those of `tools/test.py`. The process is left as it was found, so that this
-    can be called again.
+    The arguments are those of `tools/test.py`. The state of the process is restored afterwards, so
+    this can be called again.
 
     Args:
         config: A config file, relative to the current folder or to the checkout; a config, which is
-            not changed; or the work dir of a training run, which holds its config.
+            not changed; or the work dir of a training run, which contains its config.
         checkpoint: A checkpoint of a training run of this config, or the work dir of that run, for
-            its last checkpoint. By default that of ``config``, if this is a work dir.
-        work_dir: Folder for logs; by default the folder `test` in the work dir of the training,
-            which is work_dirs/<name of the config> unless ``config`` is that work dir.
-        tta: Whether to average the predictions over the versions of the config's `tta_pipeline`.
+            its last checkpoint. By default the last one in ``config``, if that is a work dir.
+        work_dir: Folder for logs; by default the folder `test` in the training's work dir, which is
+            ``config`` if that is a work dir, or else work_dirs/<config name>.
+        tta: Whether to average the predictions over the views that the config's `tta_pipeline`
+            makes of each picture.
         out: File for the metrics, json: {"config", "checkpoint", "metrics", "raw"}.
         show_dir: Folder for a PNG of each picture with its prediction.
-        show_num: How many pictures are drawn; all by default.
+        show_num: How many pictures to draw; all by default.
         cfg_options: Dotted key -> value, as `--cfg-options`.
-        launcher: 'none', 'pytorch' or 'slurm': who started the processes.
-        trust_checkpoint: Whether the checkpoint may run code that it contains.
+        launcher: How the processes were started: 'none', 'pytorch' or 'slurm'.
+        trust_checkpoint: Whether reading the checkpoint may run code that it contains.
 
     Returns:
-        The work dir and the metrics by the papers' names, in percent.
+        The work dir, and the metrics under the papers' names, in percent.
 
     Raises:
         FileNotFoundError: The config, the data or the checkpoint does not exist.
-        ValueError: An option, the data or the checkpoint does not fit.
+        ValueError: An option, the data or the checkpoint is not valid.
     """
     with restored_state():
         cfg = read_config(config, cfg_options or {})
@@ -108,7 +109,7 @@ def test(
 
 
 def _set_work_dir(cfg: Config, config: ConfigLike, work_dir: str | os.PathLike | None) -> None:
-    """Keep away from what the training wrote, its config above all: in a folder of its own."""
+    """Use a folder of its own, so that the training's files, above all its config, stay intact."""
     if not work_dir:
         training = None if isinstance(config, Config) or not is_work_dir(config) else config
         set_work_dir(cfg, config_name(cfg), training)
@@ -117,11 +118,11 @@ def _set_work_dir(cfg: Config, config: ConfigLike, work_dir: str | os.PathLike |
 
 
 def _find_checkpoint(config: ConfigLike, checkpoint: str | os.PathLike | None) -> str:
-    """Path of the checkpoint that is meant; the last one of a work dir.
+    """Return the path of a checkpoint; for a work dir, that of its last one.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: None is named, and the config is no work dir that could have one.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: None is given, and the config is not a work dir.
     """
     if checkpoint is None:
         if isinstance(config, Config) or not is_work_dir(config):
@@ -137,19 +138,19 @@ def _find_checkpoint(config: ConfigLike, checkpoint: str | os.PathLike | None) -
 
 
 def _visualizer(cfg: Config) -> dict:
-    """What draws the predictions of a config.
+    """Return the config of the visualizer for the predictions.
 
     Raises:
-        ValueError: Nothing does.
+        ValueError: There is none for this config.
     """
     scope = cfg.get('default_scope')
     if scope not in DRAWING:
-        raise ValueError(f'--show-dir cannot draw predictions of a config of {scope}')
+        raise ValueError(f'--show-dir cannot draw predictions for a config of {scope}')
     return dict(type=DRAWING[scope], vis_backends=[], name='visualizer')
 
 
 def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
-    """Load a checkpoint, or refuse it: a part of a model measures nothing.
+    """Load a checkpoint; refuse it unless it fits completely.
 
     Raises:
         ValueError: Tensors are missing, left over or of another shape, or the class names differ.
@@ -160,13 +161,13 @@ def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     if trained.get('classes') and classes and list(trained['classes']) != list(classes):
         raise ValueError(
-            f'{checkpoint} was trained on other classes than the test data have:\n'
+            f'{checkpoint} was trained on classes that differ from those of the test data:\n'
             f'  {list(trained["classes"])}\n  {list(classes)}'
         )
 
 
 def report(record: dict, out: str | os.PathLike | None) -> None:
-    """Print the metrics of a record, and write it as json where ``out`` says."""
+    """Print the metrics of a record, and write the record to ``out`` as json, if given."""
     say(
         '\n'.join(
             f'{name:>12} {"-" if value is None else format(value, ".2f")}'

@@ -1,4 +1,4 @@
-"""The test stage of a config: complete, alone, and in several versions of each picture."""
+"""Completes the test stage of a config, and sets up test-time augmentation."""
 
 import copy
 
@@ -8,10 +8,10 @@ from mae_transfer.data.config_datasets import base_type, iter_datasets, iter_pip
 
 
 def set_test_stage(cfg: Config, name: str) -> None:
-    """Make the test stage complete; without one of its own it is the validation stage.
+    """Complete the test stage; a config without one uses its validation stage.
 
     Raises:
-        ValueError: The config can not be evaluated at all.
+        ValueError: The config cannot be evaluated.
     """
     for key in ('dataloader', 'evaluator', 'cfg'):
         if not cfg.get(f'test_{key}') and cfg.get(f'val_{key}'):
@@ -19,10 +19,10 @@ def set_test_stage(cfg: Config, name: str) -> None:
     absent = [key for key in ('test_dataloader', 'test_evaluator') if not cfg.get(key)]
     if absent:
         raise ValueError(
-            f'{name} cannot be evaluated: it has no {" and no ".join(absent)}. A pre-training is '
-            'judged by its reconstructions and by the tasks that start from it'
+            f'{name} cannot be evaluated: it has no {" and no ".join(absent)}. Judge a '
+            'pre-training by its reconstructions and by the tasks that start from it'
         )
-    # A val_cfg may be an interval of an own loop; testing is always one pass.
+    # A val_cfg may belong to a custom loop with an interval; testing is always one pass.
     cfg.test_cfg = (
         cfg.get('test_cfg') if 'test_cfg' in cfg and cfg.test_cfg else dict(type='TestLoop')
     )
@@ -42,12 +42,12 @@ def set_test_stage(cfg: Config, name: str) -> None:
 
 
 def set_tta(cfg: Config, name: str) -> None:
-    """Test each picture in the versions of `tta_pipeline`, averaged by `tta_model`.
+    """Test each picture in the views of `tta_pipeline`, averaged by `tta_model`.
 
-    The map of labels stays that of the test data: `--cfg-options data.classes=...` may have set it.
+    The label map stays that of the test data, which `--cfg-options data.classes=...` may have set.
 
     Raises:
-        ValueError: The config does not say how.
+        ValueError: The config lacks one of the two.
     """
     absent = [key for key in ('tta_model', 'tta_pipeline') if not cfg.get(key)]
     if absent:

@@ -1,4 +1,4 @@
-"""Training as a function: what `tools/train.py` does, callable from Python."""
+"""Trains a config; the function behind `tools/train.py`."""
 
 import os
 from collections.abc import Sequence
@@ -42,12 +42,12 @@ NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
 @dataclass(frozen=True)
 class Run:
-    """What a run leaves.
+    """Result of a run.
 
     Attributes:
         work_dir: Folder of its logs, checkpoints and results.
-        metrics: Name of the paper -> value, in percent; of the last validation, or of the test.
-            Empty where nothing was evaluated.
+        metrics: Name in the papers -> value, in percent, from the last validation or the test.
+            Empty if nothing was evaluated.
     """
 
     work_dir: Path
@@ -71,40 +71,41 @@ def train(
     launcher: str = 'none',
     trust_checkpoint: bool = False,
 ) -> Run:
-    """Train what a config describes: pre-training or any task.
+    """Run the training that a config describes: pre-training or any task.
 
-    The arguments are those of `tools/train.py`. The process is left as it was found, so that this
-    can be called again.
+    The arguments are those of `tools/train.py`. The state of the process is restored afterwards, so
+    this can be called again.
 
     Args:
         config: A config file, relative to the current folder or to the checkout, or a config, which
             is not changed.
-        work_dir: Folder for logs and checkpoints; by default work_dirs/<name of the config>.
+        work_dir: Folder for logs and checkpoints; by default work_dirs/<config name>.
         pretrained: Weights for the backbone: a file, the work dir of a pre-training run, a folder
             of Hugging Face's library, or timm:NAME.
-        allow_partial: Patterns of tensors that what is loaded may leave as they are.
+        allow_partial: Patterns of tensors that may keep their initial values when a checkpoint is
+            loaded.
         resume: A checkpoint to resume from, or 'latest'.
-        overwrite: Whether to remove what an earlier run wrote into the work dir.
-        iters: Length in iterations (optimizer steps) instead of the recipe's; the schedule follows.
+        overwrite: Whether to remove the files of an earlier run from the work dir.
+        iters: Length in iterations (optimizer steps) instead of the recipe's; the schedule scales.
         epochs: Length in epochs.
-        minutes: Length in minutes: steps and validations are timed in a trial.
+        minutes: Length in minutes; a trial times steps and validations.
         amp: Whether to train in mixed precision.
         auto_scale_lr: Whether to scale the learning rate with the batch size.
         cfg_options: Dotted key -> value, as `--cfg-options`.
-        launcher: 'none', 'pytorch' or 'slurm': who started the processes.
-        trust_checkpoint: Whether checkpoints may run code that they contain.
+        launcher: How the processes were started: 'none', 'pytorch' or 'slurm'.
+        trust_checkpoint: Whether reading checkpoints may run code that they contain.
 
     Returns:
         The work dir, and the metrics of the last validation.
 
     Raises:
         FileNotFoundError: The config, the data or a checkpoint does not exist.
-        ValueError: An option, the data or a checkpoint does not fit, or the work dir is in use.
+        ValueError: An option, the data or a checkpoint is not valid, or the work dir is in use.
     """
     options = cfg_options or {}
     check_lengths(options, iters=iters, epochs=epochs, minutes=minutes)
     with restored_state():
-        # What the run is.
+        # The config.
         cfg = load_config(config)
         name, recipe = config_name(cfg), length_of(cfg)
         merge_options(cfg, options)
@@ -113,7 +114,7 @@ def train(
             shown = name or 'this config'
             raise ValueError(f'{shown} cannot be trained: it has no {" and no ".join(absent)}')
         set_work_dir(cfg, name, work_dir)
-        # What it starts from.
+        # The weights.
         resumed = set_resume(cfg, resume)
         if pretrained:
             set_pretrained(cfg, pretrained, resume, resumed)
@@ -126,12 +127,12 @@ def train(
         import_framework(cfg.get('default_scope'))
         if amp:
             set_amp(cfg)
-        # What it needs.
+        # The requirements.
         start_processes(cfg, launcher)
         take_work_dir(cfg.work_dir, resume is not None, overwrite)
         validated = cfg.get('val_cfg') is not None
         check_data(cfg, ['train_dataloader', *(['val_dataloader'] if validated else [])])
-        # How it goes.
+        # The run.
         if told := count_steps(cfg):
             say(told)
         former = read_length(cfg.work_dir) if resumed else None
@@ -150,18 +151,18 @@ def train(
         if warning:
             runner.logger.warning(warning)
         runner.train()
-        if warning:  # MMEngine's logger drops a warning that it has written before
+        if warning:  # in other words, as MMEngine's logger drops repeated warnings
             runner.logger.warning(warning.replace('this run starts', 'this run started'))
         return Run(Path(cfg.work_dir), paper_metrics(last.metrics))
 
 
 def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) -> int:
-    """Length of a run of some minutes; a run that is resumed keeps the length it was given.
+    """Return the length of a run of some minutes; a resumed run keeps its original length.
 
     Args:
-        cfg: The config; where there is time for one validation only, it is the last step's.
-        minutes: What was asked for.
-        former: Length of the run that is resumed, if any.
+        cfg: The config; if there is time for only one validation, it is moved to the end.
+        minutes: The requested time.
+        former: Length of the run to resume, if any.
     """
     if former and former[0] == 'max_iters':
         say(f'--minutes: {former[1]} iterations, as chosen when this run was started')
@@ -176,22 +177,21 @@ def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) 
         validate_once(cfg)
         told += f' instead of {wanted}, which would take more than half of the time'
     say(
-        f'--minutes {minutes:g}: {trial.whole:.0f} s went by, {trial.setup:.0f} s for the start, '
+        f'--minutes {minutes:g}: {trial.whole:.0f} s for the trial, {trial.setup:.0f} s to start, '
         f'{length} iterations of {trial.step:.3g} s{told}'
     )
     return length
 
 
 def _keep_length(cfg: Config, former: tuple[str, int] | None, minutes: float | None) -> None:
-    """Note the length of a run in its work dir; say where a resumed run got another one."""
+    """Record the length of a run in its work dir; report if a resumed run got another one."""
     length = length_of(cfg)
     if length is None:
         return
     if former and former != length:
         say(
-            f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and is '
-            f'now to have {length[1]} {UNITS[length[0]]}; its learning rate follows the former '
-            'schedule'
+            f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and now '
+            f'has {length[1]} {UNITS[length[0]]}; its learning rate follows the former schedule'
         )
     if not former:
         write_length(cfg.work_dir, *length, minutes)

@@ -1,4 +1,4 @@
-"""What a run starts from: pre-trained weights, a checkpoint to resume, and the account of both."""
+"""Sets the weights that a run starts from or resumes, and accounts for them."""
 
 import os
 from collections.abc import Collection
@@ -14,7 +14,7 @@ INIT_CFG = 'model.backbone.init_cfg'
 
 
 def trust_checkpoints() -> None:
-    """Do what `--trust-checkpoint` says, for every file that this process reads."""
+    """Apply `--trust-checkpoint` to every file that this process reads."""
     os.environ[TRUST_VARIABLE] = '1'
 
 
@@ -36,7 +36,7 @@ def set_resume(cfg: Config, resume: str | os.PathLike | None) -> str | None:
     if resume == 'latest':
         if not Path(cfg.work_dir, POINTER).is_file():
             say(
-                f'WARNING: --resume: {cfg.work_dir} holds no checkpoint; training starts from '
+                f'WARNING: --resume: {cfg.work_dir} contains no checkpoint; training starts from '
                 'scratch'
             )
             return None
@@ -54,14 +54,14 @@ def set_pretrained(
     resume: str | os.PathLike | None,
     resumed: str | None,
 ) -> None:
-    """Let the backbone start from ``pretrained``.
+    """Make the backbone start from ``pretrained``.
 
-    A job that is requeued with both `--pretrained` and `--resume` reads the weights in its first
-    run and its own checkpoint in the later ones.
+    A requeued job with both `--pretrained` and `--resume` reads the weights in its first run and
+    its own checkpoint in later ones.
 
     Raises:
-        FileNotFoundError: Neither a file nor a folder nor cached weights of timm.
-        ValueError: The model has no backbone, or an explicit checkpoint is to be resumed as well.
+        FileNotFoundError: ``pretrained`` is not a file, a folder or cached weights of timm.
+        ValueError: The model has no backbone, or `--resume` names a checkpoint as well.
     """
     pretrained = str(pretrained)
     by_name = pretrained.startswith('timm:')
@@ -75,32 +75,32 @@ def set_pretrained(
         )
     if resumed:
         say(
-            f'--pretrained {pretrained} is not read: the run resumes from its own checkpoint '
+            f'--pretrained {pretrained} is ignored: the run resumes from its own checkpoint '
             f'{resumed}'
         )
         return
     former = cfg.model.backbone.get('init_cfg')
-    # Another file, fitted as the recipe says: CAE's fine-tuning, for one, starts fc_norm from norm.
+    # Keep the recipe's other options: CAE's fine-tuning, for example, starts fc_norm from norm.
     options = former if isinstance(former, dict) and former.get('type') == 'PretrainedViT' else {}
     checkpoint = pretrained if by_name else os.path.abspath(pretrained)
     cfg.model.backbone.init_cfg = dict(options, type='PretrainedViT', checkpoint=checkpoint)
 
 
 def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | None:
-    """Look whether a recipe for pre-trained weights gets any.
+    """Check that a recipe for pre-trained weights gets some.
 
-    Such a recipe has a part of its name that ends in '-pre': 'mae-pre', 'cae-800e-pre'.
+    The name of such a recipe has a part that ends in '-pre', such as 'mae-pre' or 'cae-800e-pre'.
 
     Args:
-        cfg: The config, weights and resume set.
+        cfg: The config, with weights and resume set.
         name: Name of the config, if it has one.
-        given: Keys of `--cfg-options`; ``model.backbone.init_cfg=None`` asks for random weights.
+        given: Keys of `--cfg-options`; ``model.backbone.init_cfg=None`` requests random weights.
 
     Returns:
-        A warning, where the run is going to start from random weights without being asked to.
+        A warning if the run would start from random weights without a request to do so.
 
     Raises:
-        FileNotFoundError: The weights that the recipe names are not there.
+        FileNotFoundError: The weights that the recipe names do not exist.
     """
     if cfg.get('resume') or cfg.get('load_from'):
         return None
@@ -112,12 +112,12 @@ def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | 
         return None
     return (
         f'WARNING: {name} is a recipe for pre-trained weights, but this run starts from random '
-        f'ones; give --pretrained FILE, or --cfg-options {INIT_CFG}=None if that is meant'
+        f'ones; give --pretrained FILE, or --cfg-options {INIT_CFG}=None if that is intended'
     )
 
 
 def _check_weights_of_recipe(init_cfg: dict) -> None:
-    """Look for the file that ``PretrainedViT`` is going to read, before the data are."""
+    """Check that the file for ``PretrainedViT`` exists, before reading the data."""
     checkpoint = init_cfg.get('checkpoint') if isinstance(init_cfg, dict) else None
     if not checkpoint or init_cfg.get('type') != 'PretrainedViT':
         return
@@ -125,16 +125,16 @@ def _check_weights_of_recipe(init_cfg: dict) -> None:
         return
     raise FileNotFoundError(
         f'{INIT_CFG}.checkpoint={checkpoint!r}: there is no such file. Give the weights with '
-        '--pretrained FILE_OR_WORK_DIR, put released ones there (configs/weights.md says where '
-        f'they are from), or start from random ones with --cfg-options {INIT_CFG}=None'
+        '--pretrained FILE_OR_WORK_DIR, put released ones there (configs/weights.md lists their '
+        f'sources), or start from random ones with --cfg-options {INIT_CFG}=None'
     )
 
 
 def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
-    """Account for every checkpoint of the run; what `--allow-partial` names may stay as it is.
+    """Account for every checkpoint of the run; tensors in `--allow-partial` need not match.
 
     Raises:
-        ValueError: There is something to let pass, but nothing that is loaded.
+        ValueError: `--allow-partial` is given, but nothing is loaded.
     """
     if not allow_partial:
         _set_account_hook(cfg)

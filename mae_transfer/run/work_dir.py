@@ -1,4 +1,4 @@
-"""The work dir of a training run: not shared with an earlier run unless that is asked for."""
+"""Protects a used work dir, and records the length of a run in it."""
 
 import json
 import re
@@ -17,18 +17,18 @@ LENGTH = 'length.json'
 
 
 def take_work_dir(work_dir: str, resume: bool, overwrite: bool) -> None:
-    """Refuse a used work dir, or remove what the former run wrote, before anything is written.
+    """Refuse a used work dir, or remove the former run's files, before anything is written.
 
-    The first process looks and removes; the others wait for what it found.
+    The first process checks and removes; the others wait for its result.
 
     Args:
         work_dir: Folder of the run; it need not exist.
         resume: Whether the run resumes from a checkpoint.
-        overwrite: Whether to remove what an earlier run wrote.
+        overwrite: Whether to remove the files of an earlier run.
 
     Raises:
-        ValueError: The folder holds checkpoints or logs of an earlier run and neither is asked
-            for, or both are.
+        ValueError: The folder contains checkpoints or logs of an earlier run and neither option is
+            set, or both are.
     """
     if resume and overwrite:
         raise ValueError('--resume and --overwrite contradict each other: give one of them')
@@ -45,13 +45,13 @@ def take_work_dir(work_dir: str, resume: bool, overwrite: bool) -> None:
     broadcast_object_list(found)
     if used := not overwrite and [path for path in found[0] if _is_worth_keeping(path)]:
         raise ValueError(
-            f'work_dir={work_dir!r} holds {_names(used)} of an earlier run: resume from them with '
-            '--resume, remove what that run wrote with --overwrite, or choose another --work-dir'
+            f'work_dir={work_dir!r} contains {_names(used)} of an earlier run: continue that run '
+            'with --resume, remove its files with --overwrite, or choose another --work-dir'
         )
 
 
 def written_by_runs(work_dir: Path) -> list[Path]:
-    """What training runs wrote into a folder: checkpoints, their pointer, logs by timestamp."""
+    """List what training runs wrote to a folder: checkpoints, their pointer, logs by timestamp."""
     if not work_dir.is_dir():
         return []
     return sorted(
@@ -65,7 +65,7 @@ def written_by_runs(work_dir: Path) -> list[Path]:
 
 
 def _is_worth_keeping(path: Path) -> bool:
-    """A checkpoint, or the logs of a run that has come as far as its first training figures."""
+    """Return whether this is a checkpoint, or the log of a run that has logged training metrics."""
     if not path.is_dir():
         return path.name != LENGTH
     return any(file.stat().st_size for file in path.glob('vis_data/*.json'))
@@ -77,13 +77,13 @@ def _names(paths: list[Path]) -> str:
 
 
 def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -> None:
-    """Note how long a run is going to be, for those that resume from it.
+    """Record the length of a run, for runs that resume from it.
 
     Args:
         work_dir: Folder of the run.
         unit: 'max_iters' or 'max_epochs'.
         length: Its length in that unit.
-        minutes: What the length was chosen for, if for that.
+        minutes: The requested time that the length was chosen for, if any.
     """
     if not is_main_process():
         return
@@ -93,7 +93,7 @@ def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -
 
 
 def read_length(work_dir: str) -> tuple[str, int] | None:
-    """Read the unit and the length that a run was started with; None where none is noted."""
+    """Read the unit and the length that a run was started with; None if not recorded."""
     path = Path(work_dir, LENGTH)
     if not path.is_file():
         return None

@@ -428,7 +428,7 @@ def test_plain_vit__final_norm_applies_to_the_last_block_only():
         (dict(out_type='avg', out_indices=(0, 1)), "out_type='avg'"),
         (dict(window_size=4), 'with_cls_token=False'),
         (dict(num_register_tokens=-1), 'num_register_tokens=-1'),
-        (dict(num_register_tokens=4, rel_pos='table'), 'num_register_tokens=4 excludes'),
+        (dict(num_register_tokens=4, rel_pos='table'), 'num_register_tokens=4 cannot be combined'),
         (dict(rel_pos=True), 'with_cls_token=False'),
         (dict(rel_pos='tables'), "rel_pos='tables'"),
         (dict(rel_pos='shared_table', window_size=2), 'with_cls_token=False'),

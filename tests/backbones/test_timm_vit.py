@@ -374,7 +374,7 @@ def test_timm_vit__file_that_cannot_be_read_safely(tmp_path, content, suffix):
 
 
 def test_timm_vit__file_without_tensors(tmp_path):
-    with pytest.raises(ValueError, match='holds no named tensors'):
+    with pytest.raises(ValueError, match='contains no named tensors'):
         make(pretrained=save(tmp_path / 'x.pth', {'epoch': 3}))
     with pytest.raises(FileNotFoundError, match="pretrained='nowhere.pth': there is no such file"):
         make(pretrained='nowhere.pth')
@@ -387,7 +387,7 @@ def test_timm_vit__file_without_tensors(tmp_path):
     'name, words',
     [
         ('vit_tiny_patch16_225', 'no such architecture; the closest are vit_tiny_patch16_224'),
-        ('vit_tiny_patch16_224.in3k', 'no such weights; of vit_tiny_patch16_224 it has'),
+        ('vit_tiny_patch16_224.in3k', 'no such weights; for vit_tiny_patch16_224 it has'),
         ('resnet50', 'not a plain ViT'),
         ('swin_tiny_patch4_window7_224', 'not a plain ViT.* timm.models.swin_transformer'),
         ('naflexvit_base_patch16_gap', 'not a plain ViT'),
@@ -431,7 +431,7 @@ def test_find_timm_weights__address_with_a_hash(tmp_path, monkeypatch):
 
 
 def test_timm_vit__final_norm_that_is_not_there():
-    with pytest.raises(ValueError, match='beit_base_patch16_224 has no layer norm of its patch'):
+    with pytest.raises(ValueError, match='beit_base_patch16_224 has no layer norm for its patch'):
         make('beit_base_patch16_224', final_norm=True)
 
 

@@ -94,12 +94,12 @@ def test_describe_checkpoint__what_cannot_be_told_is_a_note(tmp_path):
     tensors['pos_embed'] = torch.zeros(1, 1 + 3 * 7, 32)
     found = describe_checkpoint(save(tmp_path / 'x.pth', fair_encoder(tensors)))
     assert found['encoder']['pos_grid'] is found['encoder']['img_size'] is None
-    assert 'pos_embed of the file has 22 rows, which is no square grid' in found['notes'][0]
+    assert 'pos_embed of the file has 22 rows, which match no square grid' in found['notes'][0]
 
 
 def test_describe_checkpoint__no_encoder(tmp_path):
     path = save(tmp_path / 'x.pth', {'conv1.weight': torch.zeros(2, 3, 7, 7)})
-    with pytest.raises(ValueError, match='has no layout that is known'):
+    with pytest.raises(ValueError, match='matches no known layout'):
         describe_checkpoint(path)
 
 

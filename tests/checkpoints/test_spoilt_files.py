@@ -127,29 +127,29 @@ SHARDS = {'weight_map': {'embeddings.cls_token': 'model-1.safetensors'}}
 SPOILT = {
     # not a checkpoint at all
     'empty': ('x.pth', lambda p: p.touch(), {}, r'x.pth is empty \(0 bytes\)'),
-    'directory': ('x', lambda p: p.mkdir(), {}, 'a directory without checkpoint'),
+    'directory': ('x', lambda p: p.mkdir(), {}, 'a directory without a checkpoint'),
     'text': ('x.pth', lambda p: p.write_text('lr = 0.1\n'), {}, 'neither a file of torch.save'),
-    'web page': ('x.safetensors', lambda p: p.write_text('<html>'), {}, 'not a whole safetensors'),
+    'web page': ('x.safetensors', lambda p: p.write_text('<html>'), {}, 'not a complete safe'),
     'pointer of Git LFS': (
         'x.pth',
         lambda p: p.write_text('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
         {},
-        'is a pointer of Git LFS',
+        'is a Git LFS pointer',
     ),
     'gzip': ('x.pth', lambda p: p.write_bytes(gzip.compress(b'x' * 99)), {}, 'neither a file of'),
     'archive of NumPy': (
         'x.pth', lambda p: np.savez(p.open('wb'), a=np.ones(3)), {}, 'not written by torch.save'
     ),
     'pointer to a lost checkpoint': (
-        'x', folder(last_checkpoint='/elsewhere/epoch_9.pth'), {}, 'epoch_9.pth is not there'
+        'x', folder(last_checkpoint='/elsewhere/epoch_9.pth'), {}, 'epoch_9.pth does not exist'
     ),
     'list of tensors': ('x.pth', saved([torch.ones(2)]), {}, 'no named tensors.*it is a list'),
-    'dict without tensors': ('x.pth', saved({'model': {'lr': 1}}), {}, 'holds no named tensors'),
+    'dict without tensors': ('x.pth', saved({'model': {'lr': 1}}), {}, 'contains no named tensors'),
     'another kind of model': (
         'x.pth',
         saved({'state_dict': {'backbone.layer1.0.conv1.weight': torch.ones(2, 2, 3, 3)}}),
         {},
-        'no layout that is known',
+        'no known layout',
     ),
     # damaged on the way
     'truncated zip': ('x.pth', cut(changed()), {}, 'x.pth is truncated'),
@@ -160,7 +160,7 @@ SPOILT = {
         'x.pth is damaged',
     ),
     'truncated safetensors': (
-        'x.safetensors', cut(lambda p: save_file(tensors(), p)), {}, 'not a whole safetensors'
+        'x.safetensors', cut(lambda p: save_file(tensors(), p)), {}, 'not a complete safetensors'
     ),
     'compressed zip': (
         'x.pth',
@@ -188,13 +188,13 @@ SPOILT = {
     ),
     # shapes that lie
     'huge shape, safetensors': (
-        'x.safetensors', safetensors_header(HUGE, bytes(16)), {}, 'not a whole safetensors'
+        'x.safetensors', safetensors_header(HUGE, bytes(16)), {}, 'not a complete safetensors'
     ),
     'huge header, safetensors': (
         'x.safetensors',
         lambda p: p.write_bytes(struct.pack('<Q', 2**62) + b'{}'),
         {},
-        'not a whole safetensors',
+        'not a complete safetensors',
     ),
     'huge shape over one number': (
         'x.pth',
@@ -216,7 +216,7 @@ SPOILT = {
         'x.pth', changed(cls_token=torch.zeros(1, 1, 32).to_sparse()), {}, "'cls_token' is sparse"
     ),
     'tensor without data': (
-        'x.pth', changed(cls_token=torch.zeros(1, 1, 32, device='meta')), {}, 'empty of data'
+        'x.pth', changed(cls_token=torch.zeros(1, 1, 32, device='meta')), {}, 'has no data'
     ),
     # code
     'code that writes a file': (
@@ -245,27 +245,27 @@ SPOILT = {
         'x.safetensors',
         lambda p: p.write_bytes(pickle.dumps(RunsAShell(VICTIM))),
         {},
-        'not a whole safetensors',
+        'not a complete safetensors',
     ),
     'pickled model': ('x.pth', saved(make_vit), {}, 'refused.*PlainViT'),
     'program of TorchScript': (
         'x.pth',
         lambda p: torch.jit.script(torch.nn.ReLU()).save(str(p)),
         {},
-        'is a program of TorchScript',
+        'is a TorchScript program',
     ),
     # an encoder, but not this one
     'wrong prefix': (
         'x.pth',
         saved(lambda: {'model': {f'net.{name}': t for name, t in tensors().items()}}),
         {},
-        'no layout that is known.*Is a prefix wrong',
+        'no known layout.*Check its prefix',
     ),
     'two models in one': (
         'x.pth',
         saved(lambda: tensors() | {f'module.{name}': t for name, t in tensors().items()}),
         {},
-        'holds tensors twice',
+        'contains tensors twice',
     ),
     'one tensor missing': (
         'x.pth', changed(blocks__1__mlp__fc1__bias=None), {}, r'lacks \(1\): blocks.1.mlp.fc1.bias'
@@ -288,9 +288,9 @@ SPOILT = {
     'other heads than the metadata': (
         'x.pth', own(), dict(arch=ARCH | dict(num_heads=8)), 'heads 4 in the file .*, 8 in the enc'
     ),
-    'other channels, no rule': ('x.pth', changed(), dict(in_channels=1), 'in_channels_rule='),
+    'other channels, no rule': ('x.pth', changed(), dict(in_channels=1), 'in_channels_rule to one'),
     'positions of no grid': (
-        'x.pth', changed(pos_embed=torch.ones(1, 13, 32)), {}, '13 rows, which is no square grid'
+        'x.pth', changed(pos_embed=torch.ones(1, 13, 32)), {}, '13 rows, which match no square grid'
     ),
     'layer scale that would be lost': (
         'x.pth', changed(blocks__0__ls1__gamma=torch.ones(32)), {}, 'The file has layer scale'
@@ -330,9 +330,9 @@ SPOILT = {
     'config.json with another activation': (
         'x', hugging_face(dict(hidden_act='quick_gelu')), {}, 'activation quick_gelu in the file'
     ),
-    'config.json cut': ('x', hugging_face({}), {}, 'config.json is no valid JSON'),
+    'config.json cut': ('x', hugging_face({}), {}, 'config.json is not valid JSON'),
     'shard missing': (
-        'x', folder(**{'model.safetensors.index_json': SHARDS}), {}, 'shard .*is not there'
+        'x', folder(**{'model.safetensors.index_json': SHARDS}), {}, 'shard .*does not exist'
     ),
     'shard in another folder': (
         'x',

@@ -91,7 +91,7 @@ def test_torchrun_environment__names_what_would_do_instead(name, instead):
 
 
 def test_torchrun_environment__refuses_what_is_no_number():
-    with pytest.raises(ValueError, match="SLURM_PROCID must be a number from 0 up, got 'x'"):
+    with pytest.raises(ValueError, match="SLURM_PROCID must be an integer >= 0, got 'x'"):
         torchrun_environment(SLURM | {'SLURM_PROCID': 'x'})
 
 
@@ -124,7 +124,7 @@ def test_init_process_group__refuses_more_processes_than_gpus(monkeypatch):
         monkeypatch.setenv(name, '2')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
-    with pytest.raises(ValueError, match='LOCAL_RANK is 2, but this machine shows 2 GPUs'):
+    with pytest.raises(ValueError, match='LOCAL_RANK is 2, but this machine has 2 GPUs'):
         init_process_group('pytorch')
 
 

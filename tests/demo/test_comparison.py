@@ -104,7 +104,7 @@ def method(monkeypatch, tmp_path) -> Method:
 
 def test_compare__the_row_of_mae_joins_that_of_cae(method, tmp_path, capsys):
     comparison.compare('cae', work_dir=tmp_path)
-    assert '--method mae` makes one more row' in capsys.readouterr().out
+    assert '--method mae` adds a row' in capsys.readouterr().out
     earlier = [record('detection', init, seed, box_AP=5.0) for init in ('random', 'MAE')
                for seed in (0, 1)]  # fmt: skip
     write_results(tmp_path / 'results.json', earlier)
@@ -116,7 +116,7 @@ def test_compare__the_row_of_mae_joins_that_of_cae(method, tmp_path, capsys):
     assert read_results(tmp_path / 'results.json') == earlier
     printed = capsys.readouterr().out
     assert 'squared error 821, of the mean picture 3774; 100 % of the codes' in printed
-    assert 'one more row' not in printed and str(tmp_path / method.first_look) in printed
+    assert 'adds a row' not in printed and str(tmp_path / method.first_look) in printed
 
 
 def test_compare__default_places(method, tmp_path):

@@ -472,7 +472,7 @@ def test_render_scene__unknown_split_or_negative_index_is_an_error():
 @pytest.mark.parametrize(
     ('wrong', 'message'),
     [
-        (dict(counts=dict(test=3)), "the split 'test'; choose from pretrain"),
+        (dict(counts=dict(test=3)), "unknown split 'test'; choose from pretrain"),
         (dict(counts=dict(train=-1)), r"counts\['train'\]=-1 is out of range"),
         (dict(processes=0), 'processes=0 is out of range'),
     ],
@@ -487,10 +487,10 @@ def test_make_scenes__foreign_files_are_never_replaced(own_demo, tmp_path):
     foreign = tmp_path / 'photos'
     foreign.mkdir()
     (foreign / 'mine.png').write_bytes(b'')
-    with pytest.raises(ValueError, match='is not replaced: it holds mine.png'):
+    with pytest.raises(ValueError, match='is not replaced: it contains mine.png'):
         make_scenes(foreign, WIDE, COUNTS, processes=1, progress=False)
     (own_demo / 'my-results').mkdir()
-    with pytest.raises(ValueError, match='is not replaced: it holds my-results'):
+    with pytest.raises(ValueError, match='is not replaced: it contains my-results'):
         make_scenes(own_demo, replace(WIDE, seed=9), COUNTS, processes=1, progress=False)
     with pytest.raises(NotADirectoryError, match='mine.png. is a file'):
         make_scenes(foreign / 'mine.png', WIDE, COUNTS, processes=1, progress=False)

@@ -102,7 +102,7 @@ def test_steps__a_second_call_runs_what_is_left(plan, commands, capsys):
     capsys.readouterr()
     assert StepRunner(plan).run() == records
     assert [command[0] for command in commands] == ['test.py']
-    assert capsys.readouterr().out.count('done before') == 9
+    assert capsys.readouterr().out.count('done already') == 9
 
 
 def test_steps__go_on_in_work_dirs_that_do_not_say_random_weights(plan, commands):
@@ -118,7 +118,7 @@ def test_steps__refuse_the_work_dir_of_another_comparison(plan, commands):
     StepRunner(plan).run()
     starts = {'MAE': Start(plan.starts['MAE'].task_configs, 'other.py')}
     other = Plan(plan.root, starts, seeds=[3], jobs=1)
-    with pytest.raises(ValueError, match=r'pretrain/train holds a step of another comparison'):
+    with pytest.raises(ValueError, match=r'pretrain/train contains a step of another comparison'):
         StepRunner(other).run()
 
 
@@ -158,7 +158,7 @@ def test_steps__random_weights_have_no_pretraining(plan):
     'wrong, words',
     [
         (dict(seeds=[]), 'seeds='),
-        (dict(seeds=[1, 1]), 'seeds=.*different'),
+        (dict(seeds=[1, 1]), 'seeds=.*distinct'),
         (dict(seeds=[-1]), 'seeds=.*below 0'),
         (dict(seeds=[0], jobs=0), 'jobs=0'),
     ],

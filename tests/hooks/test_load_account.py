@@ -74,7 +74,7 @@ def test_load_account__detector_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     'spoil, words',
     [
-        (lambda state: {f'net.{n}': t for n, t in state.items()}, 'none of its tensors does'),
+        (lambda state: {f'net.{n}': t for n, t in state.items()}, 'none of its tensors match'),
         (
             lambda state: {n: t for n, t in state.items() if n != 'backbone.norm.bias'},
             r'encoder of the model of the config: 1 missing \(backbone.norm.bias\)',
@@ -100,7 +100,7 @@ def test_load_account__encoder_file_as_load_from(tmp_path):
     torch.save(fair_full(dict(make_vit().state_dict())), tmp_path / 'x.pth')
     model = model_of(make_vit(seed=1))
     runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.pth'))
-    with pytest.raises(ValueError, match='none of its tensors does.*--pretrained'):
+    with pytest.raises(ValueError, match='none of its tensors match.*--pretrained'):
         runner.train()
 
 

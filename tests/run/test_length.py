@@ -231,8 +231,8 @@ def test_set_length__keeps_the_shape_of_every_schedule(path, monkeypatch):
     [
         ((), dict(iters=5, epochs=1), '--iters and --epochs both set'),
         (('train_cfg.max_iters',), dict(minutes=2.0), 'train_cfg.max_iters both set'),
-        ((), dict(iters=0), '--iters 0: must be a whole number'),
-        ((), dict(epochs=1.5), '--epochs 1.5: must be a whole number'),
+        ((), dict(iters=0), '--iters 0: must be an integer of at least 1'),
+        ((), dict(epochs=1.5), '--epochs 1.5: must be an integer of at least 1'),
         ((), dict(minutes=0.0), '--minutes 0.0: must be above 0'),
     ],
 )

@@ -46,7 +46,7 @@ def test_set_pretrained__a_requeued_job_goes_on_from_its_own_checkpoint(tmp_path
     cfg = Config(dict(model=dict(backbone=dict())))
     set_pretrained(cfg, str(tmp_path), resume='latest', resumed='iter_1.pth')
     assert 'init_cfg' not in cfg.model.backbone
-    assert 'is not read' in capsys.readouterr().out
+    assert 'is ignored' in capsys.readouterr().out
     with pytest.raises(ValueError, match='contradict'):
         set_pretrained(cfg, str(tmp_path), resume='iter_1.pth', resumed='iter_1.pth')
 

@@ -42,7 +42,7 @@ def test_take_work_dir__a_log_alone_counts_once_it_holds_figures(tmp_path):
     (tmp_path / '20260101_120000' / 'vis_data').mkdir(parents=True)  # failed at its start
     take_work_dir(str(tmp_path), resume=False, overwrite=False)
     (tmp_path / '20260101_120000' / 'vis_data' / 'scalars.json').write_text('{"loss": 1.0}')
-    with pytest.raises(ValueError, match='holds 20260101_120000 of an earlier run'):
+    with pytest.raises(ValueError, match='contains 20260101_120000 of an earlier run'):
         take_work_dir(str(tmp_path), resume=False, overwrite=False)
     take_work_dir(str(tmp_path / 'new'), resume=False, overwrite=False)
 

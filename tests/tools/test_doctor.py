@@ -32,11 +32,11 @@ def fake_extension(monkeypatch):
 
 
 def test_check_roi_align__works_here():
-    assert 'forward and backward are right' in doctor.check_roi_align()
+    assert 'forward and backward are correct' in doctor.check_roi_align()
 
 
 def test_check_nms__works_here():
-    assert 'keeps the right boxes' in doctor.check_nms()
+    assert 'keeps the correct boxes' in doctor.check_nms()
 
 
 def test_check_training_step__works_here():
@@ -159,7 +159,7 @@ def test_check_all_reduce__says_what_a_rank_says():
 
 
 def test_check_all_reduce__sees_a_wrong_sum():
-    with pytest.raises(BrokenError, match=r"1 \+ 2 came out as \['2', '2'\]"):
+    with pytest.raises(BrokenError, match=r"1 \+ 2 gave \['2', '2'\]"):
         doctor.check_all_reduce(60, program('print("sum: 2\\nsum: 2")'))
 
 

@@ -27,7 +27,7 @@ def arguments(tmp_path) -> list[str]:
 def test_fit__writes_what_the_target_reads(run_main, arguments, tmp_path):
     code, out, err = run_main('fit_patch_pca', CONFIG, '--num-images', '2', *arguments)
     assert code == 0, err
-    assert '392 patches of 16 pixels; 96 of 768 components hold' in out  # 2 x 14 x 14
+    assert '392 patches of 16 pixels; 96 of 768 components explain' in out  # 2 x 14 x 14
     path = tmp_path / 'work_dirs' / 'patch-pca_in1k-p16.npz'
     pca = PatchPCA.load(path)
     assert pca.num_patches == 392
@@ -39,7 +39,7 @@ def test_fit__writes_what_the_target_reads(run_main, arguments, tmp_path):
     assert target(torch.zeros(1, 3, 32, 48)).shape == (1, 6, 96)
 
     code, _, err = run_main('fit_patch_pca', CONFIG, *arguments)
-    assert code == 2 and 'exists, and finished runs may need it' in err
+    assert code == 2 and 'exists, and earlier runs may need it' in err
     before = path.read_bytes()
     code, _, _ = run_main('fit_patch_pca', CONFIG, '--overwrite', '--num-images', '2', *arguments)
     assert code == 0 and path.read_bytes() == before  # seeded

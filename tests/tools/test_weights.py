@@ -23,7 +23,7 @@ def test_weights__fetches_into_the_folder_that_configs_name(run_main, monkeypatc
     code, out, err = run_main('weights', 'mae-vit-base-full')  # no hash is published
     assert code == 0, err
     assert (tmp_path / 'checkpoints' / 'mae_pretrain_vit_base_full.pth').read_bytes() == b'weights'
-    assert 'licence: CC-BY-NC 4.0' in out
+    assert 'license: CC-BY-NC 4.0' in out
 
 
 def test_weights__error_is_one_sentence(run_main):

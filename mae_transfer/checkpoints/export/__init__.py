@@ -1,1 +1,1 @@
-"""The encoder of a checkpoint as a file that another library loads strictly."""
+"""Exports the encoder of a checkpoint to a file that another library loads strictly."""

@@ -1,7 +1,7 @@
-"""Writes an encoder of any source as a file of a target library.
+"""Exports an encoder from any source to a file of a target library.
 
-file -> tensors by PlainViT's names, as for loading -> fitted to the target -> its names -> written.
-What was folded, added or dropped is part of the answer.
+file -> tensors under PlainViT's names, as in loading -> fitted to the target -> renamed -> written.
+The result lists everything that was folded, added or dropped.
 """
 
 import os
@@ -29,12 +29,12 @@ class Export:
 
     Attributes:
         path: The file or folder that was written.
-        source: Layout of the file that was read, and its path.
-        target: Whose model reads it.
+        source: Layout and path of the file that was read.
+        target: The library and model that read the result.
         num_tensors: How many were written.
-        steps: What was folded, added or dropped inside the encoder and the decoder.
+        steps: What was folded, added or dropped in the encoder and the decoder.
         left_out: Group -> tensors of the file that belong to neither.
-        arguments: What the target's model is built from, to load the file strictly.
+        arguments: Arguments for a target model that loads the file strictly.
     """
 
     path: Path
@@ -55,17 +55,17 @@ def export_checkpoint(
     with_decoder: bool = True,
     trust: bool | None = None,
 ) -> Export:
-    """Write an encoder as another library's file; a target that cannot hold it is an error.
+    """Write an encoder as another library's file; fail if the target cannot represent it.
 
     Args:
         checkpoint: Whatever
             :func:`~mae_transfer.checkpoints.files.checkpoint_file.read_checkpoint` reads.
         to: A key of :data:`~mae_transfer.checkpoints.export.targets.TARGETS`.
-        out: File or folder to write; beside the checkpoint, with the target's name, if not given.
-            It must not exist.
-        file_format: 'safetensors' or 'pth'; the target's own if not given.
-        facts: What the file does not tell: ``dict(num_heads=6, norm_pix=True)``.
-        with_decoder: Whether MAE's decoder goes along where there is one and the target takes it.
+        out: File or folder to write, which must not exist; by default next to the checkpoint, with
+            the target's name appended.
+        file_format: 'safetensors' or 'pth'; by default the target's own.
+        facts: Facts that the file does not state, such as ``dict(num_heads=6, norm_pix=True)``.
+        with_decoder: Whether to include MAE's decoder if there is one and the target supports it.
         trust: See ``read_checkpoint``.
 
     Returns:
@@ -74,7 +74,7 @@ def export_checkpoint(
     Raises:
         FileNotFoundError: There is no such checkpoint.
         ValueError: The target, the format or a fact is wrong, ``out`` exists, the checkpoint cannot
-            be read or told, or the target has no place for it.
+            be read or recognized, or the target has no place for it.
     """
     target, file_format = find_target(to, file_format)
     source = read_source(checkpoint, facts, trust)
@@ -106,7 +106,7 @@ def export_checkpoint(
 
 @dataclass(frozen=True)
 class _Named:
-    """A source fitted to a target: parts by our names, all of it by the target's, and the steps."""
+    """A source fitted to a target: parts under our names, everything under the target's, steps."""
 
     encoder: Tensors
     decoder: Tensors
@@ -134,7 +134,7 @@ def _fit_and_name(source: Source, target: Target, with_decoder: bool) -> _Named:
 
 
 def _metadata(named: _Named, target: Target, steps: list[str]) -> dict:
-    """Facts for the next reader, as our own checkpoints carry them."""
+    """Facts for the next reader, in the form that our own checkpoints use."""
     facts = dict(named.facts)
     if not named.decoder:
         facts.pop('decoder_num_heads', None)
@@ -160,11 +160,11 @@ def _free_path(
     out: str | os.PathLike | None,
     file_format: str,
 ) -> Path:
-    """Where to write; nothing that is there already is overwritten."""
+    """Choose the path to write; an existing file is never overwritten."""
     suffix = f'.{file_format}' if file_format else ''
     if out is None:
         if str(checkpoint).startswith('timm:'):
-            raise ValueError(f'--out is needed: {checkpoint} lies in a cache')
+            raise ValueError(f'--out is needed: {checkpoint} is in a cache')
         place = source.file.path
         stem = Path(place.name.removesuffix(INDEX_SUFFIX)).stem
         out = place.with_name(f'{stem}_{target.name}{suffix}')
@@ -172,5 +172,5 @@ def _free_path(
     if path.suffix != suffix and suffix:
         raise ValueError(f'--out {str(out)!r}: must end in {suffix}, as --format says')
     if path.exists():
-        raise ValueError(f'--out {str(path)!r} exists: remove it or give another name')
+        raise ValueError(f'--out {str(path)!r} exists: remove it or choose another name')
     return path

@@ -1,4 +1,4 @@
-"""Writes tensors under a target's names to a file, or to a folder with a config."""
+"""Writes exported tensors to a file, or to a folder with a config."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ from mae_transfer.compat.atomic_write import atomic_file, write_atomically
 
 
 def write_file(path: Path, tensors: Tensors, metadata: dict, container: str, extra: dict) -> None:
-    """Write one file, whole or not at all; its ending says which kind.
+    """Write one file atomically, in the format that its suffix names.
 
     Args:
         path: Ends in '.safetensors' or '.pth'.
-        tensors: By the target's names.
-        metadata: Facts in plain containers, written beside the tensors.
+        tensors: Under the target's names.
+        metadata: Facts in plain containers, stored with the tensors.
         container: Entry of a '.pth' file that holds the tensors.
         extra: Further entries of a '.pth' file.
     """
@@ -34,11 +34,11 @@ def write_file(path: Path, tensors: Tensors, metadata: dict, container: str, ext
 
 
 def write_folder(path: Path, tensors: Tensors, metadata: dict, config: dict) -> None:
-    """Write a folder that ``from_pretrained`` reads; the config comes last, so it stands for all.
+    """Write a folder that ``from_pretrained`` reads; the config is last and marks it as complete.
 
     Args:
-        path: The folder; it is made.
-        tensors: By the library's names.
+        path: The folder; it is created.
+        tensors: Under the library's names.
         metadata: Facts in plain containers, written into the header of the weights.
         config: Content of config.json.
     """
@@ -53,5 +53,5 @@ def _safetensors(tensors: Tensors, metadata: dict) -> bytes:
 
 
 def _compact(tensor: Tensor) -> Tensor:
-    """A copy with no memory but its own: parts of larger tensors would be written whole."""
+    """A copy with its own storage: torch.save writes the full storage of a view."""
     return tensor.detach().clone(memory_format=torch.contiguous_format)

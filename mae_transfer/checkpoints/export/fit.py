@@ -1,7 +1,7 @@
-"""Makes an encoder, by PlainViT's names, fit what another library's model can hold.
+"""Fits an encoder, under PlainViT's names, to what another library's model can represent.
 
-Each step computes the same function and is returned; a step that would change the function is an
-error.
+Each step preserves the function that the encoder computes, and is returned; a step that would
+change it is an error.
 """
 
 import re
@@ -31,13 +31,13 @@ def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> Fitted:
     """Return the tensors that the target takes, and what was done to them.
 
     Args:
-        tensors: The encoder by PlainViT's names.
-        facts: What is known about it, by the names of
+        tensors: The encoder under PlainViT's names.
+        facts: What is known about it, under the names of
             :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.
-        target: Whose model is meant.
+        target: The library and model to fit.
 
     Raises:
-        ValueError: The target has no place for a part, or needs one that is not there.
+        ValueError: The target has no place for a part, or needs one that is missing.
     """
     if target.any_encoder:
         return dict(tensors), []
@@ -58,12 +58,12 @@ def fit_decoder_to_target(decoder: Tensors, encoder: Tensors, target: Target) ->
     """Return MAE's decoder as the target takes it, and what was done to it.
 
     Args:
-        decoder: The decoder by the names of MAE's code.
-        encoder: The fitted encoder, by PlainViT's names.
-        target: Whose model is meant.
+        decoder: The decoder under the names of MAE's code.
+        encoder: The fitted encoder, under PlainViT's names.
+        target: The library and model to fit.
 
     Raises:
-        ValueError: The target has no place for a part, or needs one that is not there.
+        ValueError: The target has no place for a part, or needs one that is missing.
     """
     if target.any_encoder:
         return dict(decoder), []
@@ -84,10 +84,10 @@ def fit_decoder_to_target(decoder: Tensors, encoder: Tensors, target: Target) ->
 
 
 def check_finite(tensors: Tensors) -> None:
-    """Refuse weights that no target should get.
+    """Refuse weights that must not be exported.
 
     Raises:
-        ValueError: Naming up to ten tensors with NaN, infinity or no floating-point numbers.
+        ValueError: Names up to ten tensors that contain NaN, infinity or no floating-point numbers.
     """
     broken = [
         name
@@ -96,7 +96,7 @@ def check_finite(tensors: Tensors) -> None:
     ]
     if broken:
         raise ValueError(
-            f'{len(broken)} tensors hold NaN, infinity or no floating-point numbers: '
+            f'{len(broken)} tensors contain NaN, infinity or no floating-point numbers: '
             f'{", ".join(broken[:10])}'
         )
 
@@ -104,8 +104,7 @@ def check_finite(tensors: Tensors) -> None:
 def fold_layer_scale(tensors: Tensors) -> Fitted:
     """Multiply the scale of each branch into its last linear layer.
 
-    The function stays the same up to rounding; what a trained scale does to further training is
-    lost.
+    The function stays the same up to rounding; the effect of the scale on further training is lost.
     """
     folded = {name: tensor for name, tensor in tensors.items() if not GAMMA.fullmatch(name)}
     count = 0
@@ -129,7 +128,7 @@ def fold_layer_scale(tensors: Tensors) -> Fitted:
 
 
 def _fit_qkv_bias(tensors: Tensors, bias_free: bool, part: str) -> Fitted:
-    """One bias for query, key and value: joined, or of zeros where the target needs one."""
+    """One bias for query, key and value: joined, or zeros where the target needs one."""
     joined, steps = join_qv_bias(tensors), []
     count = sum(name.endswith('.attn.q_bias') for name in tensors)
     if count:
@@ -140,7 +139,7 @@ def _fit_qkv_bias(tensors: Tensors, bias_free: bool, part: str) -> Fitted:
     for stem in bare:
         joined[f'{stem}bias'] = torch.zeros_like(joined[f'{stem}weight'][:, 0])
     if bare:
-        words = f'{len(bare)} of zeros added in the {part}: exact'
+        words = f'{len(bare)} zero biases added in the {part}: exact'
         steps.append(Step(f'bias of query, key and value: {words}'))
     return joined, steps
 
@@ -165,7 +164,7 @@ def _fit_registers(tensors: Tensors, target: Target) -> Fitted:
 
 
 def _fit_positions(tensors: Tensors, pos_grid: tuple[int, int], target: Target) -> Fitted:
-    """Class token, and the rows of positions that precede those of the patches."""
+    """Fit the class token and the rows of positions that precede those of the patches."""
     tensors, table, parts, words = dict(tensors), tensors['pos_embed'], find_parts(tensors), []
     has_class, registers = parts.with_cls_token, parts.num_register_tokens
     rows = table.shape[1] - pos_grid[0] * pos_grid[1]
@@ -193,7 +192,7 @@ def _fit_positions(tensors: Tensors, pos_grid: tuple[int, int], target: Target) 
 
 
 def _fit_norms(tensors: Tensors, target: Target) -> Fitted:
-    """The final norm of the tokens, or that of their mean."""
+    """Fit the final norm of the tokens, or that of their mean."""
     steps: list[Step] = []
     for group in ('norm', 'fc_norm'):
         names = [name for name in tensors if name.startswith(f'{group}.')]
@@ -209,8 +208,8 @@ def _fit_norms(tensors: Tensors, target: Target) -> Fitted:
             steps.append(Step(words, unused={group: names}))
     if target.norms:
         raise ValueError(
-            f'it has no final norm, which {target.model} needs (an encoder of a detector or '
-            'segmentor is trained without)'
+            f'it has no final norm, which {target.model} needs (encoders of detectors and '
+            'segmentors are trained without one)'
         )
     return tensors, steps
 
@@ -225,14 +224,14 @@ def _check_sizes(facts: dict, target: Target) -> None:
 
 
 def _block_names(tensors: Tensors, blocks: str, parts: set[str]) -> set[str]:
-    """Names of all blocks, as many as there are."""
+    """Names of these parts in all blocks."""
     pattern = re.compile(rf'{blocks}\.(\d+)\.')
     numbers = [int(found[1]) for name in tensors if (found := pattern.match(name))]
     return {f'{blocks}.{i}.{part}' for i in range(max(numbers, default=-1) + 1) for part in parts}
 
 
 def _encoder_names(tensors: Tensors, target: Target) -> set[str]:
-    """Names that the target's model has, given what the encoder has of its optional parts."""
+    """Names in the target's model, given which optional parts the encoder has."""
     own, parts = find_parts(tensors), set(BLOCK_PARTS)
     if target.bias_free and own.qkv_bias is False:
         parts.discard('attn.qkv.bias')

@@ -1,4 +1,4 @@
-"""What a target library's model is built from, so that it loads an exported file strictly."""
+"""Derives the arguments of a target library's model that loads an exported file strictly."""
 
 from collections.abc import Callable
 
@@ -16,22 +16,22 @@ NEEDED_BY_HUB = {
 
 
 def model_arguments(encoder: Tensors, decoder: Tensors, facts: dict, target: Target) -> dict:
-    """Arguments of the target's model for an encoder that was fitted to it.
+    """Derive the arguments of the target's model for an encoder that was fitted to it.
 
     Args:
-        encoder: By PlainViT's names.
-        decoder: By the names of MAE's code; {} without.
+        encoder: Under PlainViT's names.
+        decoder: Under the names of MAE's code; {} if there is none.
         facts: What is known about them.
-        target: Whose model is meant.
+        target: The library and model to build.
 
     Raises:
-        ValueError: A fact that the model is built from is not known.
+        ValueError: A fact that the model needs is unknown.
     """
     return BUILDERS[target.name](encoder, decoder, facts)
 
 
 def arch_name(facts: dict) -> str | None:
-    """'base' and so on, where width, depth and heads are those of a published size."""
+    """The name of the published size with this width, depth and heads, such as 'base', or None."""
     for name, sizes in ARCHS.items():
         if all(facts.get(fact) == value for fact, value in sizes.items()):
             return name
@@ -67,7 +67,7 @@ def _plain_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
 
 
 def _known(facts: dict, **names: str) -> dict:
-    """Their names -> values of our facts, of those that are known."""
+    """Map the target's names to the values of our facts, omitting unknown ones."""
     return {theirs: facts[ours] for theirs, ours in names.items() if ours in facts}
 
 
@@ -190,8 +190,8 @@ def _hub_vit(encoder: Tensors, decoder: Tensors, facts: dict) -> dict:
     unknown = [NEEDED_BY_HUB[name] for name in names if facts.get(name) is None]
     if unknown:
         raise ValueError(
-            'config.json needs facts that the file does not tell: state them by --facts '
-            f'{" ".join(unknown)}, with the values of the training'
+            'config.json needs facts that the file does not state: give them as --facts '
+            f'{" ".join(unknown)}, with the values used in training'
         )
     return dict(
         hidden_size=facts['embed_dims'],

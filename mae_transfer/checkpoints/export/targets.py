@@ -1,4 +1,4 @@
-"""What other libraries' models can hold: the table by which an encoder is exported to them."""
+"""Lists the libraries that an encoder can be exported to, and what their models support."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,27 @@ FORMATS = ('safetensors', 'pth')
 
 @dataclass(frozen=True)
 class Target:
-    """One library's model, as far as its checkpoint files tell.
+    """One library's model, described by what its checkpoint files contain.
 
     Attributes:
-        name: As it is chosen by ``--to``.
-        model: The model, as it is printed.
-        load: How it loads the file, with {path}.
+        name: Value of ``--to``.
+        model: The model's name in messages.
+        load: How to load the file, with {path}.
         layout: Row of :data:`~mae_transfer.checkpoints.layouts.table.LAYOUTS` with the names
             of its files.
-        decoder_layout: The same for files with MAE's decoder; '' = it has no place for one.
-        needs_decoder: Whether it cannot be loaded without a decoder.
-        formats: Files that it reads; the first is the default. '' stands for a folder of
-            Hugging Face's library.
+        decoder_layout: The same for files with MAE's decoder; '' = unsupported.
+        needs_decoder: Whether a file without a decoder cannot be loaded.
+        formats: File formats that it reads, the default first. '' is a folder of Hugging Face's
+            library.
         container: Entry of a ``.pth`` file that holds the tensors.
         class_token: 'needed', 'optional' or 'dropped'.
-        registers: Whether it takes register tokens.
-        norms: Final norms that it takes, 'norm' or 'fc_norm'; '' = it takes none, and what there is
-            is dropped.
-        layer_scale: Whether it scales branches; else the scale is folded.
-        bias_free: Whether the encoder's attention may lack a bias; else zeros are added.
-        rel_pos: Whether it takes decomposed relative positions.
-        squares: Whether grids and patches have to be square.
-        any_encoder: Whether it takes whatever PlainViT is: nothing is changed.
+        registers: Whether it supports register tokens.
+        norms: Final norms that it supports, 'norm' or 'fc_norm'; '' = none, and any is dropped.
+        layer_scale: Whether it has layer scale; otherwise the scale is folded.
+        bias_free: Whether the encoder's attention may lack a bias; otherwise zeros are added.
+        rel_pos: Whether it supports decomposed relative positions.
+        squares: Whether grids and patches must be square.
+        any_encoder: Whether it supports every PlainViT, unchanged.
     """
 
     name: str
@@ -129,7 +128,7 @@ TARGETS = {
 
 
 def find_target(name: str, file_format: str | None) -> tuple[Target, str]:
-    """Look a target up and settle the format of its file.
+    """Look up a target and choose the format of its file.
 
     Raises:
         ValueError: The target is unknown or does not read files of this format.

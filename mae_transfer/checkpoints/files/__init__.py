@@ -1,1 +1,1 @@
-"""From a path to named tensors, with what the file says about itself."""
+"""Reads named tensors from a path, with the facts that the file states about itself."""

@@ -1,6 +1,6 @@
-"""Reads a path or a timm name as named tensors, with what the file states about them.
+"""Reads named tensors from a path or a timm name, with the facts that the file states about them.
 
-How bytes are read safely is the business of ``compat.safe_load``.
+``compat.safe_load`` reads the bytes safely.
 """
 
 import json
@@ -19,11 +19,11 @@ from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, Placeholder, read_content
 
-CONTAINERS = ('state_dict', 'model', 'module', 'model_ema', 'teacher')  # in the order of trial
+CONTAINERS = ('state_dict', 'model', 'module', 'model_ema', 'teacher')  # tried in this order
 SUFFIXES = ('.pth', '.pt', '.bin', '.pkl', '.safetensors')
 METADATA_KEY = 'mae_transfer'
 
-# Parts of names that compile, FSDP and activation checkpointing insert; DDP's stands in front only
+# Parts of names that compile, FSDP and activation checkpointing insert; DDP only adds a prefix
 WRAPPERS = re.compile(
     r'(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.|^(module\.)+'
 )
@@ -35,12 +35,12 @@ class CheckpointFile:
 
     Attributes:
         path: The file.
-        container: Entry of the file that holds the tensors, or 'raw' when they lie at the top.
+        container: Entry of the file that holds the tensors, or 'raw' if they are at the top level.
         tensors: Names without prefixes of wrappers (DDP, FSDP, compile) -> tensors on the CPU.
         metadata: What :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata` wrote.
-        config: What config.json beside the file says (Hugging Face, timm), or, for ``timm:NAME``,
+        config: Content of config.json next to the file (Hugging Face, timm), or, for ``timm:NAME``,
             the name as 'architecture'.
-        arguments: The command line that the file was trained with, where it holds one (MAE, CAE).
+        arguments: The training command line, if the file contains one (MAE, CAE).
     """
 
     path: Path
@@ -57,13 +57,13 @@ def read_checkpoint(checkpoint: str | os.PathLike, trust: bool | None = None) ->
     Args:
         checkpoint: A file; the work dir of a run; a folder of Hugging Face's library; or
             'timm:NAME', the cached weights of a timm model.
-        trust: Whether code of the file may run where it cannot be read otherwise; None = what the
-            environment says, see :mod:`~mae_transfer.compat.safe_load`.
+        trust: Whether code in the file may run if it cannot be read otherwise; None asks the
+            environment variable, see :mod:`~mae_transfer.compat.safe_load`.
 
     Raises:
         FileNotFoundError: If there is no such file or no checkpoint in the directory.
         ValueError: If the file is empty, truncated, of another kind, needs code to be unpickled, or
-            holds no named tensors.
+            contains no named tensors.
     """
     path = find_checkpoint(checkpoint)
     config = hugging_face.read_config(path)
@@ -83,7 +83,7 @@ def read_checkpoint(checkpoint: str | os.PathLike, trust: bool | None = None) ->
 
 
 def find_checkpoint(checkpoint: str | os.PathLike) -> Path:
-    """Return the file that is meant: itself, or the newest checkpoint of a work dir or folder."""
+    """Return the file itself, or the newest checkpoint in a work dir or folder."""
     if str(checkpoint).startswith(TIMM):
         return find_timm_weights(str(checkpoint).removeprefix(TIMM))
     path = Path(checkpoint).expanduser()
@@ -98,7 +98,7 @@ def find_checkpoint(checkpoint: str | os.PathLike) -> Path:
 
 
 def _latest_in(folder: Path) -> Path:
-    """Follow ``last_checkpoint`` of a run; else take the library's weights or the newest file."""
+    """Follow a run's ``last_checkpoint``; without one, take the library's or the newest file."""
     if (folder / POINTER).is_file():
         return last_checkpoint(folder)
     weights = hugging_face.find_weights(folder)
@@ -107,14 +107,14 @@ def _latest_in(folder: Path) -> Path:
     files = [path for path in folder.iterdir() if path.is_file() and path.suffix in SUFFIXES]
     if not files:
         raise FileNotFoundError(
-            f'checkpoint={str(folder)!r} is a directory without checkpoint: it holds neither '
+            f'checkpoint={str(folder)!r} is a directory without a checkpoint: it contains neither '
             f'{POINTER} nor a file ending in {", ".join(SUFFIXES)}'
         )
     return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _unwrap(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
-    """Find the dict of tensors: under a container's name, else the file itself."""
+    """Find the dict of tensors: under a container's name, or else at the top level."""
     candidates = {'raw': content}
     if isinstance(content, dict):
         candidates = {name: content[name] for name in CONTAINERS if name in content} | candidates
@@ -127,8 +127,8 @@ def _unwrap(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
     if isinstance(content, dict):
         found = f'a dict with the keys {sorted(map(str, content))[:10]}'
     raise ValueError(
-        f'{path} holds no named tensors, neither under {", ".join(CONTAINERS)} nor at the top: it '
-        f'is {found}'
+        f'{path} contains no named tensors, neither under {", ".join(CONTAINERS)} nor at the top '
+        f'level: it is {found}'
     )
 
 
@@ -139,10 +139,10 @@ def _named_tensors(candidate: Any) -> dict[str, Tensor]:
 
 
 def _check_storage(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Refuse shapes that declare more numbers than there are: a copy could fill the memory."""
+    """Refuse shapes that declare more data than is stored: a copy could exhaust the memory."""
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
-            raise ValueError(f'{path}: {name!r} is sparse, quantized or empty of data')
+            raise ValueError(f'{path}: {name!r} is sparse, quantized or has no data')
         declared = tensor.numel() * tensor.element_size()
         held = tensor.untyped_storage().nbytes()
         if declared > held:
@@ -153,11 +153,11 @@ def _check_storage(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _strip_wrappers(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Remove what DDP, FSDP, compile and activation checkpointing put into names."""
+    """Remove what DDP, FSDP, compile and activation checkpointing add to names."""
     stripped = {_without_wrappers(name): tensor for name, tensor in tensors.items()}
     if len(stripped) < len(tensors):
         raise ValueError(
-            f'{path} holds tensors twice, with and without the prefix of a wrapper such as '
+            f'{path} contains tensors twice, with and without the prefix of a wrapper such as '
             'module.: it mixes two models'
         )
     return stripped
@@ -173,14 +173,14 @@ def _metadata(path: Path, content: Any) -> dict | None:
     """Find our metadata: ``meta['mae_transfer']``, or JSON of that name in a safetensors header.
 
     Raises:
-        ValueError: If it is there and is not what we write.
+        ValueError: If it exists but is not in the form that we write.
     """
     content = content if isinstance(content, dict) else {}
     if METADATA_KEY in content.get(SAFETENSORS_HEADER, {}):
         try:
             block = json.loads(content[SAFETENSORS_HEADER][METADATA_KEY])
         except ValueError as error:
-            raise ValueError(f'{path}: its metadata are no valid JSON: {error}') from error
+            raise ValueError(f'{path}: its metadata is not valid JSON: {error}') from error
     elif isinstance(content.get('meta'), dict) and METADATA_KEY in content['meta']:
         block = content['meta'][METADATA_KEY]
     else:

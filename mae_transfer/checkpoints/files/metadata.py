@@ -1,6 +1,6 @@
-"""Checks what a checkpoint's ``meta['mae_transfer']``, or a config, states about an encoder.
+"""Validates the facts about an encoder in a checkpoint's ``meta['mae_transfer']`` or a config.
 
-``PlainViT.metadata`` and ``TimmViT.metadata`` are what we write there.
+``PlainViT.metadata`` and ``TimmViT.metadata`` produce this metadata.
 """
 
 from collections.abc import Callable
@@ -41,11 +41,11 @@ def check_metadata(block: Any, source: str = 'the metadata') -> None:
     """Refuse facts about an encoder that cannot be true.
 
     Args:
-        block: What a file or a config states; keys that are not ours are not looked at.
-        source: Where it stands, for the message.
+        block: Facts from a file or a config; keys that are not ours are ignored.
+        source: Where the facts come from, for the message.
 
     Raises:
-        ValueError: Naming the fact, its value and the rule.
+        ValueError: Names the fact, its value and the rule.
     """
     if not isinstance(block, dict):
         raise ValueError(f'{source} is a {type(block).__name__}, not a dict of facts')

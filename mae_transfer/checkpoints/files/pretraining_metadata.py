@@ -1,4 +1,4 @@
-"""Gathers what a model states about its pre-training, for ``meta['mae_transfer']``."""
+"""Collects the facts about a model's pre-training for ``meta['mae_transfer']``."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from torch import nn
 
 
 def pretraining_metadata(model: nn.Module) -> dict[str, Any]:
-    """Describe what a model was trained on, beside its encoder.
+    """Describe the training of a model apart from its encoder.
 
     Args:
-        model: Any model. Pre-training models state masking, decoder and target by a method of this
-            name; all others tell the statistics of their images only.
+        model: Any model. Pre-training models describe masking, decoder and target in a method of
+            this name; for all others only the statistics of the images are known.
 
     Returns:
         In plain containers: ``norm_pix``, ``masking``, ``mask_ratio``, ``decoder_num_heads``;

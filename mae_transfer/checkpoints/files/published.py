@@ -1,7 +1,7 @@
-"""Released weights that the configs start from: where they are, and how to get them.
+"""Lists the released weights that the configs start from, and downloads them.
 
-Addresses, licences and hashes are those that the publishers state; a hash is the part of it that
-they print. ``tools/weights.py`` is the command line.
+Addresses, licenses and hashes are those that the publishers state; publishers may print only the
+beginning of a hash. ``tools/weights.py`` is the command line.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from mae_transfer.backbones.timm_weights import check_timm_name, find_timm_weigh
 from mae_transfer.closest import closest
 
 FOLDER = 'checkpoints'  # where configs look for weights
-BLOCK = 2**20  # bytes that are hashed at a time
+BLOCK = 2**20  # bytes hashed at a time
 
 MAE = 'https://github.com/facebookresearch/mae'
 MAE_FILES = 'https://dl.fbaipublicfiles.com/mae'
@@ -33,13 +33,13 @@ class Weights:
     """Weights of another project.
 
     Attributes:
-        name: What ``mae-transfer weights`` calls them.
-        file: Name below ``checkpoints/``, as the configs have it.
-        holds: Method, encoder, length of the training, parts.
-        page: Where the publisher describes them; '' where nobody has published such weights.
-        url: The file itself; '' where it has to be fetched by hand from ``page``.
-        licence: Of the weights, as far as it was read in a text of the publisher.
-        hash: 'md5:' or 'sha256:' and the first digits, as far as published; '' if not.
+        name: Name in ``mae-transfer weights``.
+        file: File name in ``checkpoints/``, as the configs use it.
+        holds: Method, encoder, training length and parts.
+        page: Where the publisher describes them; '' if no such weights have been published.
+        url: Address of the file; '' if it must be downloaded manually from ``page``.
+        licence: License of the weights, if the publisher states one.
+        hash: 'md5:' or 'sha256:' and the digits that are published; '' if none are.
     """
 
     name: str
@@ -165,7 +165,7 @@ def find_published(name: str) -> Weights:
     """Find weights by their name.
 
     Raises:
-        ValueError: There are none of that name.
+        ValueError: There are none with that name.
     """
     by_name = {weights.name: weights for weights in PUBLISHED}
     if name not in by_name:
@@ -177,19 +177,19 @@ def find_published(name: str) -> Weights:
 
 
 def fetch(weights: Weights, folder: Path, progress: bool = True) -> Path:
-    """Download weights, unless they are there already.
+    """Download weights, unless the file exists.
 
     Args:
         weights: What to download.
-        folder: Where the file goes. It gets its name when it is complete and its hash is right.
-        progress: Whether to show a bar.
+        folder: Destination. The file gets its name once it is complete and its hash is correct.
+        progress: Whether to show a progress bar.
 
     Returns:
         The file.
 
     Raises:
-        RuntimeError: The address could not be reached; the message says what to do by hand.
-        ValueError: Nobody offers the file for download, or its hash is wrong.
+        RuntimeError: The address could not be reached; the message says how to get the file.
+        ValueError: The file is not available for download, or its hash is wrong.
     """
     path = folder / weights.file
     if path.is_file():
@@ -199,7 +199,7 @@ def fetch(weights: Weights, folder: Path, progress: bool = True) -> Path:
         raise ValueError(f'{weights.name}: nobody has published these weights. {weights.holds}')
     if not weights.url:
         raise ValueError(
-            f'{weights.name} cannot be downloaded by a program: fetch it from {weights.page} and '
+            f'{weights.name} cannot be downloaded automatically: get it from {weights.page} and '
             f'save it as {path}'
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ def fetch_timm(model_name: str) -> Path:
         model_name: Architecture and tag: 'vit_base_patch16_224.mae'.
 
     Returns:
-        The file in the cache, which ``timm:MODEL`` as a checkpoint finds there.
+        The file in the cache, where the checkpoint ``timm:MODEL`` finds it.
 
     Raises:
         RuntimeError: The hub could not be reached.
@@ -266,8 +266,8 @@ def check_hash(weights: Weights, path: Path) -> None:
 
 
 def markdown_table(table: Iterable[Weights] = PUBLISHED) -> str:
-    """Write the table of the page ``configs/weights.md``."""
-    lines = ['| name | file in `checkpoints/` | what it is | source | licence | hash |']
+    """Format the table of the page ``configs/weights.md``."""
+    lines = ['| name | file in `checkpoints/` | what it is | source | license | hash |']
     lines.append('| --- ' * 6 + '|')
     for weights in table:
         source = f'[page]({weights.page})' if weights.page else 'not published'

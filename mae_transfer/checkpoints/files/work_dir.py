@@ -1,4 +1,4 @@
-"""Finds the checkpoint that a run wrote last, in its work dir."""
+"""Finds the last checkpoint that a run wrote to its work dir."""
 
 import os
 from pathlib import Path
@@ -7,23 +7,23 @@ POINTER = 'last_checkpoint'  # MMEngine's: a text file with the path of the newe
 
 
 def last_checkpoint(work_dir: str | os.PathLike) -> Path:
-    """Follow ``last_checkpoint``, also when the work dir was moved or copied.
+    """Follow ``last_checkpoint``, even if the work dir was moved or copied.
 
-    The checkpoint beside the pointer counts first: what a copied pointer names may be a file of the
-    run that it was copied from, or one that was written since. Elsewhere it may lie by the
-    ``out_dir`` of MMEngine's CheckpointHook.
+    A checkpoint next to the pointer takes precedence: the path in a copied pointer may lead to the
+    original run, or to a file written since. The ``out_dir`` of MMEngine's CheckpointHook can put
+    the checkpoint elsewhere.
 
     Args:
-        work_dir: Folder of a run. ``POINTER`` in it tells whether the run has written a checkpoint.
+        work_dir: Folder of a run. It contains ``POINTER`` if the run has written a checkpoint.
 
     Raises:
-        FileNotFoundError: If there is no pointer, or the checkpoint that it names is neither beside
-            it nor where it says.
+        FileNotFoundError: If there is no pointer, or the checkpoint that it names is neither next
+            to it nor at the path given in it.
     """
     pointer = Path(work_dir, POINTER)
     if not pointer.is_file():
         raise FileNotFoundError(
-            f'work_dir={str(work_dir)!r} holds no {POINTER}: give a folder in which a run has '
+            f'work_dir={str(work_dir)!r} contains no {POINTER}: give a folder in which a run has '
             'written a checkpoint, or the checkpoint itself'
         )
     name = pointer.read_text(encoding='utf-8', errors='replace').strip()
@@ -32,5 +32,5 @@ def last_checkpoint(work_dir: str | os.PathLike) -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'{pointer} names {name!r}, but {beside} is not there: give the checkpoint itself'
+        f'{pointer} names {name!r}, but {beside} does not exist: give the checkpoint itself'
     )

@@ -1,1 +1,1 @@
-"""Tensors of a file, fitted to a ``PlainViT``, with an account of every one."""
+"""Fits the tensors of a file to a ``PlainViT`` and accounts for each of them."""

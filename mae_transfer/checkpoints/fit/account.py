@@ -1,4 +1,4 @@
-"""What a load did with every tensor: the answer to "were my weights loaded?"."""
+"""Accounts for every tensor in a load, to answer the question "were my weights loaded?"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,32 +11,34 @@ from mae_transfer.checkpoints.steps import Names, Resized, Step
 
 LEFT_OVER = 'without a place in the encoder'
 
-# Facts that a load cannot check by shapes, in words
+# Descriptions of the facts that shapes cannot verify
 TOLD = {
     'num_heads': 'attention heads',
     'norm_eps': 'epsilon of the layer norms',
     'act': 'activation',
     'pos_order': 'axis order of the positions',
-    'norm_pix': 'normalised pixels as target',
+    'norm_pix': 'normalized pixels as target',
 }
 
 
 @dataclass(frozen=True)
 class LoadAccount:
-    """Account of one load; every tensor of the encoder and of the file stands in it.
+    """Account of one load, covering every tensor of the encoder and of the file.
 
     Attributes:
         checkpoint: The file.
-        layout: Whose names it has.
+        layout: Name of its layout.
         container: Entry of the file that held the tensors.
-        loaded: Tensors of the encoder that now hold the file's values, resized ones included.
+        loaded: Tensors of the encoder that now have the file's values, including resized ones.
         resized: Those whose values were computed from the file's.
-        changes: What was not copied as it is, one phrase each ('pos_embed 14x14 -> 32x32 bicubic').
-        fresh: Group -> tensors of the encoder that keep their start by design: the file has none.
-        unused: Group -> tensors of the file that this encoder has no place for, by design.
+        changes: Everything not copied unchanged, one phrase each, such as
+            'pos_embed 14x14 -> 32x32 bicubic'.
+        fresh: Group -> tensors of the encoder that keep their initial values, as the file lacks
+            them by design.
+        unused: Group -> tensors of the file that this encoder, by design, has no place for.
         let_pass: Reason -> tensors that would have been an error without ``allow_partial``.
-        facts: Fact -> (value, where it is stated), of the file's encoder.
-        origins: Tensor of the encoder -> names in the file that it was made of.
+        facts: Fact about the file's encoder -> (value, where it is stated).
+        origins: Tensor of the encoder -> names of the file's tensors that it was made from.
     """
 
     checkpoint: str
@@ -53,7 +55,7 @@ class LoadAccount:
 
     @property
     def encoder(self) -> dict[str, dict]:
-        """Each tensor of the encoder: 'status' is loaded, resized, fresh or let pass."""
+        """State each tensor's 'status': loaded, resized, fresh or let pass."""
         entries: dict[str, dict[str, Any]] = {}
         for name in self.loaded:
             entries[name] = {'status': 'loaded', 'from': self.origins.get(name, [name])}
@@ -73,7 +75,7 @@ class LoadAccount:
         return entries
 
     def summary(self) -> str:
-        """Say it in one line, as it is logged."""
+        """Summarize the account in one line for the log."""
         due = sum(entry['status'] != 'fresh' for entry in self.encoder.values())
         parts = [f'{len(self.loaded)}/{due} encoder tensors', *self.changes]
         groups = (
@@ -89,7 +91,7 @@ class LoadAccount:
         return f'PretrainedViT: {origin}: ' + '; '.join(part for part in parts if part)
 
     def facts_told(self) -> str:
-        """Say in one line who stated what the tensors do not tell, as it is logged."""
+        """List in one line, for the log, facts that no tensor reveals, with their sources."""
         told = [
             f'{words} {self.facts[fact][0]} ({self.facts[fact][1]})'
             for fact, words in TOLD.items()
@@ -98,7 +100,7 @@ class LoadAccount:
         return f'PretrainedViT: {", ".join(told)}'
 
     def to_dict(self) -> dict:
-        """Return plain containers, for json."""
+        """Return plain containers for json."""
         return {
             'checkpoint': self.checkpoint,
             'layout': self.layout,
@@ -122,13 +124,13 @@ def account_of_load(
     steps: Sequence[Step],
     loaded: Sequence[str],
 ) -> LoadAccount:
-    """Account for a load by the steps that were taken.
+    """Build the account of a load from the steps that were taken.
 
     Args:
         file: The file.
-        found: What it holds, seen by its layout.
+        found: Its content, interpreted by its layout.
         facts: What is known about the file's encoder.
-        steps: What was done to its tensors, in this order.
+        steps: The steps applied to its tensors, in order.
         loaded: Tensors of the encoder that the load fills.
     """
     origins = dict(found.origins)
@@ -159,7 +161,7 @@ def account_of_load(
 
 
 def _traced(groups: Names, origins: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Replace the names in each group by those of the file that they come from."""
+    """Replace the names in each group with the original names in the file."""
     return {
         group: [origin for name in names for origin in origins.get(name, [name])]
         for group, names in groups.items()

@@ -1,7 +1,7 @@
-"""Makes a file's encoder tensors fit the model, or says why they cannot.
+"""Fits a file's encoder tensors to the model, or explains why they do not fit.
 
-Sizes that a method adapts are adapted: patches, channels by a named rule, grids of positions,
-windows, the packing of biases. Whatever else differs is an error, and each step is returned.
+It adapts patches, channels (by a named rule), grids of positions, windows and the packing of
+biases, and returns each step. Any other difference is an error.
 """
 
 import fnmatch
@@ -26,7 +26,7 @@ from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
 FC_NORMS = ('fresh', 'norm')
 NOT_FINITE = 'with NaN, infinity or no floating-point numbers'
 
-# What helps when tensors of this name are missing in the file, and when they are left over
+# Pattern of names, advice if such tensors are missing in the file, advice if they are left over
 HINTS = (
     (
         r'norm\.',
@@ -48,8 +48,8 @@ HINTS = (
     ),
     (
         r'.*\.ls[12]\.gamma',
-        'The file has no layer scale, and another start than 1 would change what its blocks '
-        'compute: build the encoder with layer_scale_init=1.0 or None.',
+        'The file has no layer scale, and any initial value other than 1 would change what its '
+        'blocks compute: build the encoder with layer_scale_init=1.0 or None.',
         'The file has layer scale: build the encoder with layer_scale_init=1.0.',
     ),
     (
@@ -84,23 +84,23 @@ def fit_encoder(
     in_channels_rule: str | None = None,
     allow_partial: Sequence[str] = (),
 ) -> Fitted:
-    """Return the tensors that go into the encoder, each of the shape it has there, and the steps.
+    """Return the tensors for the encoder, in the shapes that it needs, and the steps.
 
     Args:
-        tensors: The file's encoder by PlainViT's names.
-        vit: The encoder that is to be loaded; it is not changed.
-        facts: What is known about the file's encoder; see
+        tensors: The file's encoder under PlainViT's names.
+        vit: The encoder to load into; it is not changed.
+        facts: Facts about the file's encoder; see
             :func:`~mae_transfer.checkpoints.layouts.facts.gather_facts`.
-        fc_norm: Where ``fc_norm`` comes from if the file has none: 'fresh' keeps the encoder's
-            start, 'norm' takes the file's final norm.
-        in_channels_rule: How the weights of other input channels are made; see
+        fc_norm: Source of ``fc_norm`` if the file has none: 'fresh' keeps the encoder's initial
+            values, 'norm' takes the file's final norm.
+        in_channels_rule: How to adapt the weights to other input channels; see
             :func:`~mae_transfer.checkpoints.fit.patch_embed.adapt_channels`.
-        allow_partial: Patterns (as of file names, ``*`` and ``?``) of tensors that may be missing,
-            left over or of another shape; what they let pass is told by a step.
+        allow_partial: Patterns (wildcards ``*`` and ``?``) of tensors that may be missing, left
+            over or of another shape; a step lists those that they let pass.
 
     Raises:
         ValueError: If a tensor of either side has no match, another shape, or is not finite; if
-            ``fc_norm`` is unknown, or 'norm' without such a norm in the encoder or the file; if
+            ``fc_norm`` is unknown, or is 'norm' while the encoder or the file lacks that norm; if
             channels differ and no rule is given.
     """
     if fc_norm not in FC_NORMS:
@@ -119,7 +119,7 @@ def fit_encoder(
 
 
 def _grids(facts: Facts) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """Stated grids of the absolute positions and of tables over the whole map."""
+    """Return the stated grids of the absolute positions and of tables over the whole map."""
     pos_grid = facts['pos_grid'][0] if 'pos_grid' in facts else None
     if 'img_size' in facts and 'patch_size' in facts:
         (height, width), (p, q) = facts['img_size'][0], facts['patch_size'][0]
@@ -128,7 +128,7 @@ def _grids(facts: Facts) -> tuple[tuple[int, int] | None, tuple[int, int] | None
 
 
 def _fit_qkv_bias(tensors: Tensors, wanted: Tensors) -> Fitted:
-    """Split or join the bias of query, key and value as the encoder has it."""
+    """Split or join the bias of query, key and value to match the encoder."""
     split = [name for name in tensors if name.endswith('.attn.q_bias')]
     fused = [name for name in tensors if name.endswith('.attn.qkv.bias')]
     bias = find_parts(wanted).qkv_bias
@@ -148,9 +148,10 @@ def _fit_qkv_bias(tensors: Tensors, wanted: Tensors) -> Fitted:
 
 
 def _fit_norms(tensors: Tensors, vit: PlainViT, fc_norm: str) -> Fitted:
-    """Fill ``fc_norm`` where it is not to start fresh; take out norms that the encoder lacks.
+    """Fill ``fc_norm`` unless it starts fresh; remove norms that the encoder lacks.
 
-    MAE's fine-tuning starts it at one and zero, CAE's from the final norm; a file's own one counts.
+    MAE's fine-tuning starts it at one and zero, CAE's from the final norm; a file's own
+    ``fc_norm`` takes precedence.
     """
     steps = []
     if fc_norm == 'norm':
@@ -181,7 +182,7 @@ def _check_fc_norm(tensors: Tensors, vit: PlainViT) -> None:
 
 
 def _fit_layer_scale(tensors: Tensors, wanted: Tensors) -> list[Step]:
-    """Let scales of one stay, where the file has none: they change nothing."""
+    """Keep layer scales of one if the file has none: they change nothing."""
     gammas = [name for name in wanted if name.endswith('.gamma')]
     if not gammas or any(name.endswith('.gamma') for name in tensors):
         return []
@@ -197,9 +198,9 @@ def _fresh_by(steps: Iterable[Step]) -> set[str]:
 def _match(
     tensors: Tensors, wanted: Tensors, fresh: set[str], allow_partial: Sequence[str]
 ) -> Fitted:
-    """Raise unless the tensors, with what is fresh by design, are exactly the encoder.
+    """Raise unless the tensors and those fresh by design are exactly the encoder's.
 
-    What ``allow_partial`` names is taken out of the tensors instead.
+    Tensors that ``allow_partial`` covers are removed instead.
     """
     missing = [name for name in wanted if name not in tensors and name not in fresh]
     left_over = [name for name in tensors if name not in wanted]
@@ -230,7 +231,7 @@ def _match(
     if not set(wanted) & kept.keys():
         raise ValueError(f'allow_partial={list(allow_partial)} leaves nothing to load')
     idle = [pattern for pattern in allow_partial if not fnmatch.filter(passed, pattern)]
-    words = f'allow_partial had nothing to let pass for {", ".join(idle)}' if idle else ''
+    words = f'allow_partial matched nothing for {", ".join(idle)}' if idle else ''
     let_pass = {reason: names for reason, names in let_pass.items() if names}
     return kept, [Step(words, let_pass=let_pass)]
 
@@ -252,7 +253,7 @@ def _first_ten(problem: str, names: list[str]) -> str:
 
 
 def _hints(names: list[str], side: int) -> list[str]:
-    """Advice for tensors missing (side 0) or left over (side 1), if it explains all of them."""
+    """Collect advice on missing (side 0) or left-over (side 1) tensors, if it covers them all."""
     pieces: dict[str, None] = {}
     for name in names:
         piece = next((hint[1 + side] for hint in HINTS if re.match(hint[0], name)), '')

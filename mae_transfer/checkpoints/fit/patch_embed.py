@@ -1,4 +1,4 @@
-"""The patch projection of a file on other channels or another patch size."""
+"""Fits a file's patch projection to other channels or another patch size."""
 
 import torch
 from timm.layers import resample_patch_embed
@@ -13,25 +13,25 @@ CHANNEL_RULES = ('mean', 'repeat', 'zero')
 def fit_patch_embed(
     tensors: Tensors, shape: tuple[int, ...], in_channels_rule: str | None = None
 ) -> Fitted:
-    """Bring the projection to the encoder's channels and patch size, in this order.
+    """Adapt the projection to the encoder's channels, then to its patch size.
 
     Args:
-        tensors: The file's encoder by PlainViT's names.
-        shape: Shape that the encoder's projection has, (embed_dims, in_channels, p, q).
-        in_channels_rule: How other channels are made, see :func:`adapt_channels`; not needed where
-            the numbers agree.
+        tensors: The file's encoder under PlainViT's names.
+        shape: Shape of the encoder's projection, (embed_dims, in_channels, p, q).
+        in_channels_rule: How to adapt the channels, see :func:`adapt_channels`; not needed if the
+            numbers agree.
 
     Returns:
         The tensors and the steps.
 
     Raises:
-        ValueError: If the channels differ and no rule, or one that does not fit, is given.
+        ValueError: If the channels differ and the rule is missing or does not fit.
     """
     if in_channels_rule not in (None, *CHANNEL_RULES):
         raise ValueError(f'in_channels_rule={in_channels_rule!r}: must be one of {CHANNEL_RULES}')
     kernel, steps = tensors.get(NAME), []
     if kernel is None or kernel.ndim != 4 or len(kernel) != shape[0]:
-        return tensors, []  # the check of all tensors tells what is wrong
+        return tensors, []  # the check of all tensors reports the problem
     if kernel.shape[1] != shape[1]:
         adapted = adapt_channels(kernel, shape[1], in_channels_rule)
         how = f'{kernel.shape[1]} -> {shape[1]} channels by the rule {in_channels_rule!r}'
@@ -52,30 +52,30 @@ def _step(old: Tensor, new: Tensor, how: str) -> Step:
 
 
 def adapt_channels(kernel: Tensor, in_channels: int, rule: str | None) -> Tensor:
-    """Make a patch projection of another number of input channels.
+    """Adapt a patch projection to another number of input channels.
 
-    With 'mean' and 'repeat' the weights are scaled by old / new channels, so that tokens keep their
-    size: an image whose channels are all alike gives the same tokens as before (for 'repeat',
-    where the new number is a multiple of the old one).
+    'mean' and 'repeat' scale the weights by old / new channels, so that tokens keep their
+    magnitude: an image with identical channels gives the same tokens as before (for 'repeat', if
+    the new number is a multiple of the old one).
 
     Args:
         kernel: (C, old_channels, p, q).
-        in_channels: Channels wanted.
-        rule: 'mean': every channel gets the mean of the old ones (gray images, false colours);
+        in_channels: New number of channels.
+        rule: 'mean': every channel gets the mean of the old ones (gray images, false colors);
             'repeat': the old ones in turn, R G B R ... (several pictures in one); 'zero': the old
-            ones stay, further ones start at zero (RGB and depth), which changes no token at first.
+            ones stay, new ones start at zero (RGB and depth), which changes no token initially.
 
     Returns:
         (C, in_channels, p, q).
 
     Raises:
-        ValueError: If there is no rule, or 'zero' is to drop channels.
+        ValueError: If there is no rule, or 'zero' would drop channels.
     """
     old = kernel.shape[1]
     if rule is None:
         raise ValueError(
-            f'input channels {old} in the file, {in_channels} in the encoder: name the rule that '
-            f'makes the weights of the channels, in_channels_rule= one of {CHANNEL_RULES}, in '
+            f'input channels {old} in the file, {in_channels} in the encoder: choose how to adapt '
+            f'the weights by setting in_channels_rule to one of {CHANNEL_RULES} in '
             "init_cfg=dict(type='PretrainedViT', ...)"
         )
     if rule == 'mean':

@@ -16,21 +16,21 @@ ADVICE = "add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ..
 def fit_positions(
     tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None = None
 ) -> Fitted:
-    """Bring ``pos_embed`` to the encoder's grid and prefix; drop a class token it does not have.
+    """Fit ``pos_embed`` to the encoder's grid and prefix; drop a class token that it lacks.
 
-    Rows of register tokens and of DeiT's distillation token are added to those tokens, which is
-    what a forward pass does; a distillation token is one register token.
+    Rows of register tokens and of DeiT's distillation token are added to those tokens, as in a
+    forward pass; a distillation token becomes a register token.
 
     Args:
-        tensors: The file's encoder by PlainViT's names.
+        tensors: The file's encoder under PlainViT's names.
         vit: The encoder; it is not changed.
-        pos_grid: Rows and columns of the file's positions, where they are stated.
+        pos_grid: Rows and columns of the file's positions, if stated.
 
     Returns:
         The tensors and the steps.
 
     Raises:
-        ValueError: If the file's grid can be told neither from its rows nor from a statement.
+        ValueError: If the file's grid is not stated and does not follow from its rows.
     """
     tensors, named = _name_distillation_token(tensors)
     tensors, fitted = _fit_table(tensors, vit, pos_grid)
@@ -54,10 +54,10 @@ def _drop_cls_token(tensors: Tensors, vit: PlainViT) -> Fitted:
 
 
 def _fit_table(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None) -> Fitted:
-    """Bring the table to the encoder's grid, then the rows that precede those of the patches."""
+    """Fit the table to the encoder's grid, then the rows that precede those of the patches."""
     table = tensors.get('pos_embed')
     if table is None or vit.pos_embed is None or table.ndim != 3 or len(table) != 1:
-        return tensors, []  # the check of all tensors tells what is wrong
+        return tensors, []  # the check of all tensors reports the problem
     fitted, steps = dict(tensors), []
 
     def replace(new: Tensor, words: str) -> None:
@@ -95,7 +95,7 @@ def _fit_table(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None
 
 
 def _registers(tensors: Tensors, table: Tensor) -> Tensor | None:
-    """Return the register tokens, if their positions can stand in the table."""
+    """Return the register tokens, if the table may contain their positions."""
     registers = tensors.get('reg_token')
     if registers is None or registers.ndim != 3 or registers.shape[2] != table.shape[2]:
         return None

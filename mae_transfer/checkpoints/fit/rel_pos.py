@@ -14,22 +14,22 @@ SHARED, SHARED_WINDOW = f'rel_pos_bias.{TABLE}', f'rel_pos_bias_window.{TABLE}'
 
 
 def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | None = None) -> Fitted:
-    """Bring relative positions to the encoder's windows, and a shared table to each block.
+    """Fit relative positions to the encoder's windows, and copy a shared table to each block.
 
     Decomposed vectors are interpolated linearly (detectron2), tables by BEiT's geometric
-    progression. Rows of a class token that the encoder does not have are dropped. Without any in
-    the file, those of the encoder stay fresh: they start at zero.
+    progression. Rows of a class token that the encoder lacks are dropped. If the file has no
+    relative positions, the encoder's stay fresh: they start at zero.
 
     Args:
-        tensors: The file's encoder by PlainViT's names.
+        tensors: The file's encoder under PlainViT's names.
         vit: The encoder; it is not changed.
-        pos_grid: Rows and columns that the file's tables were made for, where it is no square.
+        pos_grid: Rows and columns that the file's tables were made for, if not square.
 
     Returns:
         The tensors and the steps.
 
     Raises:
-        ValueError: If a table's rows are those of no square window.
+        ValueError: If a table's rows match no square window.
     """
     wanted = vit.state_dict()
     tensors, vectors = _fit_decomposed(tensors, wanted)
@@ -57,7 +57,7 @@ def _fit_decomposed(tensors: Tensors, wanted: Tensors) -> Fitted:
 
 
 def _spread_shared(tensors: Tensors, wanted: Tensors) -> Fitted:
-    """Copy a table that all blocks of the file share to where the encoder keeps its own."""
+    """Copy a table shared by all blocks of the file to each table of the encoder."""
     places = [name for name in wanted if name.endswith(TABLE) and name not in tensors]
     if SHARED not in tensors or not places:
         return tensors, []
@@ -71,13 +71,13 @@ def _spread_shared(tensors: Tensors, wanted: Tensors) -> Fitted:
 def _fit_tables(
     tensors: Tensors, vit: PlainViT, wanted: Tensors, pos_grid: tuple[int, int] | None
 ) -> Fitted:
-    """Resize the bias tables; those to which the same was done make one step."""
+    """Resize the bias tables; identical changes form one step."""
     fitted: Tensors = {}
     alike: dict[str, dict[str, Resized]] = {}
     for name, target in table_grids(vit).items():
         table = tensors.get(name)
         if table is None or table.ndim != 2 or table.shape[1] != wanted[name].shape[1]:
-            continue  # the check of all tensors tells what is wrong
+            continue  # the check of all tensors reports the problem
         new, how = _fit_table(name, table, target, vit.num_prefix_tokens, pos_grid)
         if how:
             fitted[name] = new
@@ -91,7 +91,7 @@ def _fit_tables(
 
 
 def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:
-    """Rows and columns that each bias table of an encoder is made for, by its name."""
+    """Map the name of each bias table of an encoder to its rows and columns."""
     grids: dict[str, tuple[int, int]] = {
         f'blocks.{i}.attn.{TABLE}': block.attn.rel_pos_size
         for i, block in enumerate(vit.blocks)
@@ -110,7 +110,7 @@ def _fit_table(
     num_prefix_tokens: int,
     pos_grid: tuple[int, int] | None,
 ) -> tuple[Tensor, str]:
-    """Return the table of another window and prefix, and what was done; '' = nothing."""
+    """Return the table for another window and prefix, and what was done; '' = nothing."""
     source, prefix = find_table_grid(name, len(table), target, pos_grid)
     how = []
     if source != target:
@@ -129,12 +129,12 @@ def _fit_table(
 def find_table_grid(
     name: str, rows: int, target: tuple[int, int], stated: tuple[int, int] | None = None
 ) -> tuple[tuple[int, int], int]:
-    """Find the window of a bias table, and whether (1) or not (0) it has rows of a class token.
+    """Find the window of a bias table, and whether it has rows of a class token (1) or not (0).
 
-    The stated grid counts where its rows agree, then the encoder's own, then a square.
+    A stated grid takes precedence if its rows agree, then the encoder's own, then a square.
 
     Raises:
-        ValueError: If none has this number of rows.
+        ValueError: If none of them has this number of rows.
     """
     grids = [grid for grid in (stated, target) if grid is not None]
     for prefix in (0, 1):
@@ -146,6 +146,7 @@ def find_table_grid(
             if rel_pos_table_rows(grid, prefix) == rows:
                 return grid, prefix
     raise ValueError(
-        f'{name} of the file has {rows} rows, which is no square window, with or without a class '
-        "token: add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ...)"
+        f'{name} of the file has {rows} rows, which match no square window, with or without a '
+        'class token: add pos_grid=(rows, columns) to '
+        "init_cfg=dict(type='PretrainedViT', ...)"
     )

@@ -1,1 +1,1 @@
-"""Whose names a file uses, and what is known about the encoder in it."""
+"""Identifies whose names a file uses, and gathers the facts about the encoder in it."""

@@ -1,8 +1,8 @@
-"""What is known about a file's encoder, and by whom; a contradiction is an error.
+"""Gathers the facts about a file's encoder and their sources; a contradiction is an error.
 
-Tensors tell widths, depths and the order of sine-cosine positions. Heads, epsilon and activation
-stand in no tensor: they come from our metadata, from config.json, from timm's model of that name,
-from the config (``facts``) or, where none of these speaks, from the layout, whose code fixes them.
+Tensors determine widths, depths and the order of sine-cosine positions, but not heads, epsilon and
+activation. Those come from our metadata, from config.json, from timm's model of that name, from the
+config (``facts``) or, if none of these states them, from the layout, whose code fixes them.
 """
 
 import math
@@ -21,7 +21,7 @@ from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Tensors
 from mae_transfer.layers.pos_embed import sincos_orders
 
-Facts = dict[str, tuple[Any, str]]  # fact -> (value, who states it)
+Facts = dict[str, tuple[Any, str]]  # fact -> (value, source)
 
 TENSORS, METADATA = "the file's tensors", "the file's metadata"
 ARGUMENTS, STATED, LAYOUT = "the file's arguments", 'facts=', 'layout'
@@ -40,22 +40,22 @@ WORDS = COMPARED | {
     'in_channels': 'input channels',
     'pos_order': 'axis order of the positions',
     'layer_scale': 'layer scale',
-    'norm_pix': 'normalised pixels',
+    'norm_pix': 'normalized pixels',
     'pos_grid': 'grid of positions',
     'img_size': 'image size',
 }
 
 
 def gather_facts(file: CheckpointFile, found: EncoderTensors, stated: dict | None = None) -> Facts:
-    """Collect what is known about a file's encoder.
+    """Collect the facts about a file's encoder.
 
     Args:
         file: The file.
         found: Its encoder.
-        stated: What the config states (``facts`` of PretrainedViT).
+        stated: Facts from the config (``facts`` of PretrainedViT).
 
     Raises:
-        ValueError: If a statement cannot be true or two contradict each other, naming both values.
+        ValueError: If a fact cannot be true, or two sources contradict each other; names both.
     """
     sources = _statements(file, found, stated or {})
     for told, source in sources:
@@ -74,7 +74,7 @@ def gather_facts(file: CheckpointFile, found: EncoderTensors, stated: dict | Non
 def _statements(
     file: CheckpointFile, found: EncoderTensors, stated: dict[str, Any]
 ) -> list[tuple[dict[str, Any], str]]:
-    """List who states what; the first one counts where they agree."""
+    """List the facts by source; where sources agree, the first one is recorded."""
     unknown = sorted(stated.keys() - WORDS.keys())
     if unknown:
         raise ValueError(f'facts={stated}: {unknown[0]!r} must be one of {", ".join(WORDS)}')
@@ -106,16 +106,16 @@ def _add(facts: Facts, fact: str, value: Any, source: str) -> None:
     if not _agree(fact, known, value):
         raise ValueError(
             f'{WORDS[fact]} {_shown(known)} by {by}, but {_shown(value)} by {source}: the file '
-            'contradicts itself or another config; use only what belongs together'
+            'contradicts itself or the config; use a file and a config that belong together'
         )
 
 
 def tensor_facts(tensors: Tensors, pos_grid: Sequence[int] | None = None) -> dict[str, Any]:
-    """Read off tensors what their names and shapes tell.
+    """Derive facts from the names and shapes of tensors.
 
     Args:
-        tensors: An encoder by PlainViT's names.
-        pos_grid: Rows and columns of the positions, where they are no square.
+        tensors: An encoder under PlainViT's names.
+        pos_grid: Rows and columns of the positions, if not square.
     """
     facts: dict[str, Any] = {}
     blocks = [int(match[1]) for name in tensors if (match := re.match(r'blocks\.(\d+)\.', name))]
@@ -138,13 +138,13 @@ def tensor_facts(tensors: Tensors, pos_grid: Sequence[int] | None = None) -> dic
 
 
 def check_facts(vit: PlainViT, facts: Facts) -> Facts:
-    """Compare the file's encoder with the one that is to be loaded, before any single tensor.
+    """Compare the facts about the file's encoder with the model's, before any tensor.
 
     Returns:
-        The facts; where nobody states what is compared, the encoder's own are taken.
+        The facts; those that no source states are taken from the encoder.
 
     Raises:
-        ValueError: With one sentence naming each fact in which they differ.
+        ValueError: Names, in one sentence, each fact in which they differ.
     """
     own = vit.metadata()
     wrong = [
@@ -163,7 +163,7 @@ def check_facts(vit: PlainViT, facts: Facts) -> Facts:
     if wrong:
         by_layout = any(LAYOUT in sentence for sentence in wrong)
         exception = (
-            '; where this file is an exception to its layout, say so by facts=dict(...) in init_cfg'
+            '; if this file is an exception to its layout, state it as facts=dict(...) in init_cfg'
         )
         raise ValueError(
             f'{"; ".join(wrong)}. Give a checkpoint of this architecture, or set arch and norm_eps '

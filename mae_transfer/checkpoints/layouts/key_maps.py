@@ -1,7 +1,7 @@
-"""Names that sources of checkpoints give to the parts of encoders and decoders, as key maps.
+"""Maps the names in other sources' checkpoints to the names of PlainViT and MAEDecoder.
 
-A key map pairs their templates with ours, those of PlainViT and MAEDecoder. The first pair that
-fits a name counts; names that are the same on both sides are left out.
+A key map pairs their templates with ours. The first pair that matches a name applies; names that
+are the same on both sides are omitted.
 """
 
 from mae_transfer.checkpoints.layouts.layout import KeyMap
@@ -10,7 +10,7 @@ from mae_transfer.checkpoints.layouts.layout import KeyMap
 
 
 def _blocks(theirs: str, ours: str, parts: KeyMap) -> KeyMap:
-    """Put the names of a block's parts behind the names of the block."""
+    """Append the names of a block's parts to the name of the block."""
     return tuple((theirs + their, ours + our) for their, our in (*parts, ('', '')))
 
 
@@ -86,5 +86,5 @@ ICARUS_DECODER = (
     ('head.', 'decoder_pred.'),
 )
 DINOV2 = (('register_tokens', 'reg_token'),)
-# FSDP's chunks: the second number counts through all blocks, the first cannot be known back
+# FSDP's chunks: the second number counts all blocks, the first cannot be recovered from our names
 DINOV2_CHUNKS = (*DINOV2, ('blocks.{_}.{i}.', 'blocks.{i}.'))

@@ -1,4 +1,4 @@
-"""Which optional parts an encoder has, told by the names and shapes of its tensors."""
+"""Determines the optional parts of an encoder from the names and shapes of its tensors."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 TABLE = 'relative_position_bias_table'
-# End of a name -> value of PlainViT's `rel_pos`; the more special end comes first.
+# Suffix of a name -> value of PlainViT's `rel_pos`; more specific suffixes come first.
 REL_POS = (
     ('.attn.rel_pos_h', 'decomposed'),
     (f'rel_pos_bias.{TABLE}', 'shared_table'),
@@ -18,12 +18,12 @@ REL_POS = (
 
 @dataclass(frozen=True)
 class Parts:
-    """Optional parts of an encoder; where PlainViT has an argument, the values are the argument's.
+    """Optional parts of an encoder, with the values of PlainViT's arguments where they exist.
 
     Attributes:
         with_cls_token: Whether it has a class token.
         num_register_tokens: Register tokens; DeiT's distillation token counts as one.
-        pos_embed: Shape of the absolute positions; None without.
+        pos_embed: Shape of the absolute positions; None if there are none.
         qkv_bias: True, False, or 'no-key' for biases of query and value only.
         layer_scale: Whether its blocks scale their branches.
         norm: Whether it has a final norm of the tokens.
@@ -42,7 +42,7 @@ class Parts:
 
 
 def find_parts(tensors: Mapping[str, Tensor]) -> Parts:
-    """Tell the optional parts of an encoder from its tensors, by PlainViT's names."""
+    """Determine the optional parts of an encoder from its tensors under PlainViT's names."""
 
     def any_ends(end: str) -> bool:
         return any(name.endswith(end) for name in tensors)
@@ -66,6 +66,6 @@ def find_parts(tensors: Mapping[str, Tensor]) -> Parts:
 
 
 def rel_pos_names(names: Iterable[str]) -> list[str]:
-    """Pick the names of tensors that hold relative positions, of whatever kind."""
+    """Select the names of tensors that hold relative positions of any kind."""
     pattern = re.compile(rf'(?:.*\.)?(?:rel_pos_[hw]|{TABLE})')
     return [name for name in names if pattern.fullmatch(name)]

@@ -1,4 +1,4 @@
-"""Finds the grid of a table of absolute positions: how many rows and columns of patches it has."""
+"""Finds the grid of a table of absolute positions: its rows and columns of patches."""
 
 import math
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ def find_pos_grid(
 ) -> tuple[int, int]:
     """Find the rows and columns of a table of positions.
 
-    A stated grid counts; else it is a square, as all published files have; else the encoder's own
+    A stated grid takes precedence, then a square, as in all published files, then the encoder's own
     grid if the count agrees.
 
     Args:
         length: Rows of the table.
         num_registers: Register tokens of the file's encoder, which may have rows of their own.
-        stated: What the file or the user states.
-        own: Grid of the encoder that the table is for; None where there is none.
-        advice: How the grid can be stated, for the errors.
+        stated: Grid stated by the file or the user.
+        own: Grid of the encoder that the table is for; None if there is no encoder.
+        advice: How to state the grid, for the errors.
 
     Raises:
-        ValueError: If the stated grid has another number of places, or the rows allow several
+        ValueError: If the stated grid has another number of places, or the rows match several
             grids or none.
     """
     if stated is not None:
@@ -39,8 +39,8 @@ def find_pos_grid(
     readings = squares | ({own} if own is not None and own_fits else set())
     if not readings:
         raise ValueError(
-            f'pos_embed of the file has {length} rows, which is no square grid with or without a '
-            f'class token, and the file does not state its grid: {advice}'
+            f'pos_embed of the file has {length} rows, which match no square grid with or without '
+            f'a class token, and the file does not state its grid: {advice}'
         )
     if len(readings) > 1:
         read = ' or '.join(f'{h}x{w}' for h, w in sorted(squares))
@@ -59,5 +59,5 @@ def square_grids(length: int, num_registers: int) -> set[tuple[int, int]]:
 
 
 def _prefix_rows(num_registers: int) -> set[int]:
-    """Numbers of rows that may precede those of the patches: a class token's, the registers'."""
+    """Possible numbers of rows before those of the patches: class token and registers."""
     return {0, 1, num_registers, num_registers + 1}

@@ -1,7 +1,7 @@
-"""Where query, key and value lie: one fused tensor, three tensors, and their biases.
+"""Converts query, key and value between one fused tensor and separate ones, with their biases.
 
-Every function takes tensors by PlainViT's names and returns a new dict; each has its inverse. Rows
-of a fused tensor are query, key, value, and per head contiguous inside each.
+Every function takes tensors under PlainViT's names and returns a new dict; each has an inverse.
+Rows of a fused tensor are query, key, value, and contiguous per head within each.
 """
 
 import re
@@ -17,7 +17,7 @@ FUSED = re.compile(r'(.*\.attn\.)qkv\.(weight|bias)')
 def join_qkv(tensors: Tensors) -> Tensors:
     """Join ``attn.q``, ``attn.k`` and ``attn.v`` (Hugging Face) to ``attn.qkv``.
 
-    A group of which a part is missing stays as it is, so that the missing part can be named.
+    An incomplete group stays unchanged, so that an error can name the missing part.
     """
     joined: Tensors = {}
     for name, tensor in tensors.items():
@@ -59,8 +59,8 @@ def join_qv_bias(tensors: Tensors) -> Tensors:
 def split_qv_bias(tensors: Tensors) -> Tensors:
     """Split ``attn.qkv.bias`` to ``attn.q_bias`` and ``attn.v_bias``, and drop the part of keys.
 
-    That is exact: a bias of the keys adds the same to all logits of a query, which softmax does not
-    feel, with relative positions or without.
+    This is exact: a key bias shifts all logits of a query equally, so softmax ignores it, with or
+    without relative positions.
     """
     split: Tensors = {}
     for name, tensor in tensors.items():

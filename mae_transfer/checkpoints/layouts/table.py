@@ -1,7 +1,7 @@
-"""The table of layouts: whose files are read and written, and by which names.
+"""Lists the layouts of all sources whose files are read and written.
 
-A further source of checkpoints is one more row, used in both directions (see ``translate``). The
-first row that recognises a file is taken, so the special ones stand before the general ones.
+To support another source, add a row; it is used in both directions (see ``translate``). The first
+row that matches a file applies, so specific rows come before general ones.
 """
 
 from mae_transfer.checkpoints.layouts.key_maps import (
@@ -19,7 +19,7 @@ from mae_transfer.checkpoints.layouts.key_maps import (
 )
 from mae_transfer.checkpoints.layouts.layout import Layout
 
-# ---- what lies beside an encoder: pattern -> group
+# ---- tensors outside an encoder: pattern -> group
 
 HEAD = ((r'head\.', 'head'),)
 DECODER_AND_HEAD = ((r'decoder_|mask_token$', 'decoder'), *HEAD)
@@ -40,8 +40,8 @@ HF_OUTSIDE = (
 VIT_HEADS = {768: 12, 1024: 16, 1280: 16}
 DEIT_HEADS = {192: 3, 384: 6} | VIT_HEADS
 DINO_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1536: 24}
-CAE_HEADS = {192: 12, 384: 12, 768: 12, 1024: 16}  # not those of DeiT
-MOCO_HEADS = {384: 12} | VIT_HEADS  # here neither
+CAE_HEADS = {192: 12, 384: 12, 768: 12, 1024: 16}  # differs from DeiT
+MOCO_HEADS = {384: 12} | VIT_HEADS  # differs from DeiT, too
 
 MAE_FACTS = dict(norm_eps=1e-6, pos_order='xy')
 CAE_FACTS = dict(norm_eps=1e-6, pos_order='yx', layer_scale=True)
@@ -274,7 +274,7 @@ LAYOUTS = (
         heads=VIT_HEADS,
         facts=dict(norm_eps=1e-6),
     ),
-    Layout(  # MAE's files fine-tuned by the class token look alike
+    Layout(  # MAE's files fine-tuned with the class token look the same
         'DeiT',
         signs=(*PLAIN, 'head.weight'),
         container='model',

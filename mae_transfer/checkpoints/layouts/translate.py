@@ -1,7 +1,7 @@
-"""Translates files to PlainViT's names and back, by the table of layouts.
+"""Translates files to PlainViT's names and back, using the table of layouts.
 
-:func:`encoder_tensors` and :func:`decoder_tensors` read a file, :func:`name_encoder` and
-:func:`name_decoder` write one.
+:func:`encoder_tensors` and :func:`decoder_tensors` are for reading a file, :func:`name_encoder` and
+:func:`name_decoder` for writing one.
 """
 
 import functools
@@ -34,13 +34,13 @@ PACKINGS: dict[str, tuple[Callable[[Tensors], Tensors], Callable[[Tensors], Tens
 
 @dataclass(frozen=True)
 class EncoderTensors:
-    """What a file holds, seen by its layout.
+    """Content of a file, interpreted by its layout.
 
     Attributes:
         layout: The row of ``LAYOUTS``.
         prefix: Subtree of the encoder in this file.
-        tensors: The encoder by PlainViT's names.
-        origins: PlainViT's name -> names in the file that the tensor was made of.
+        tensors: The encoder under PlainViT's names.
+        origins: PlainViT's name -> names of the file's tensors that it was made from.
         others: Group -> names of the file's tensors outside the encoder.
     """
 
@@ -58,7 +58,7 @@ def recognise(file: CheckpointFile) -> tuple[Layout, str]:
     """Find the layout of a file and the subtree of its encoder.
 
     Raises:
-        ValueError: If no layout fits.
+        ValueError: If no layout matches.
     """
     for layout in LAYOUTS:
         for prefix in layout.prefixes:
@@ -67,8 +67,8 @@ def recognise(file: CheckpointFile) -> tuple[Layout, str]:
     names, known = sorted(file.tensors), ', '.join(layout.name for layout in LAYOUTS)
     prefixes = dict.fromkeys(prefix for layout in LAYOUTS for prefix in layout.prefixes)
     raise ValueError(
-        f'{file.path} has no layout that is known ({known}): its {len(names)} tensors '
-        f'begin with {names[:10]}. Is a prefix wrong? An encoder is looked for at the top and '
+        f'{file.path} matches no known layout ({known}): its {len(names)} tensors '
+        f'begin with {names[:10]}. Check its prefix: an encoder may be at the top level or '
         f'under {", ".join(prefix for prefix in prefixes if prefix)}'
     )
 
@@ -91,10 +91,10 @@ def _occurs(template: str, names: Mapping[str, object]) -> bool:
 
 
 def encoder_tensors(file: CheckpointFile) -> EncoderTensors:
-    """Recognise the layout of a file and give its encoder PlainViT's names.
+    """Recognize the layout of a file and rename its encoder to PlainViT's names.
 
     Raises:
-        ValueError: If no layout fits, or two tensors of the file get the same name.
+        ValueError: If no layout matches, or two tensors of the file get the same name.
     """
     layout, prefix = recognise(file)
     tensors: Tensors = {}
@@ -108,8 +108,8 @@ def encoder_tensors(file: CheckpointFile) -> EncoderTensors:
         ours = rename(name.removeprefix(prefix), layout.keys)
         if ours in tensors:
             raise ValueError(
-                f'{file.path} ({layout.name} file) holds {ours} twice: as {origins[ours][0]} and '
-                f'as {name}'
+                f'{file.path} ({layout.name} file) contains {ours} twice: as {origins[ours][0]} '
+                f'and as {name}'
             )
         tensors[ours], origins[ours] = tensor, [name]
     unpacked = PACKINGS[layout.packing][0](tensors)
@@ -121,7 +121,7 @@ def encoder_tensors(file: CheckpointFile) -> EncoderTensors:
 
 
 def _group_outside(layout: Layout, prefix: str, name: str) -> str | None:
-    """Group of a tensor that is no part of the encoder; None for one that is."""
+    """Return the group of a tensor outside the encoder; None for one inside."""
     if not name.startswith(prefix):
         return name.split('.', 1)[0]
     inner = name.removeprefix(prefix)
@@ -131,7 +131,7 @@ def _group_outside(layout: Layout, prefix: str, name: str) -> str | None:
 
 
 def decoder_tensors(file: CheckpointFile, layout: Layout) -> Tensors:
-    """Give the tensors of a file's decoder the names of :class:`MAEDecoder`; {} without one."""
+    """Rename the tensors of a file's decoder to those of :class:`MAEDecoder`; {} if it has none."""
     if layout.decoder_prefix is None:
         return {}
     tensors = {
@@ -147,14 +147,14 @@ def decoder_tensors(file: CheckpointFile, layout: Layout) -> Tensors:
 
 
 def name_encoder(layout: Layout, tensors: Tensors) -> Tensors:
-    """Give an encoder the names and the packing of a layout; inverse of reading.
+    """Convert an encoder to the names and the packing of a layout; the inverse of reading.
 
-    What the layout has no name for is not converted: such tensors come out under PlainViT's names.
-    Layer scale is folded, a bias split or joined (``qkv_packing``) before.
+    Tensors that the layout has no name for keep PlainViT's names. Fold layer scale and split or
+    join biases (``qkv_packing``) beforehand.
 
     Args:
-        layout: Whose names are wanted.
-        tensors: An encoder by PlainViT's names.
+        layout: The layout to write.
+        tensors: An encoder under PlainViT's names.
     """
     packed = PACKINGS[layout.packing][1](tensors)
     prefix = layout.prefixes[0]
@@ -162,11 +162,11 @@ def name_encoder(layout: Layout, tensors: Tensors) -> Tensors:
 
 
 def name_decoder(layout: Layout, tensors: Tensors) -> Tensors:
-    """Give MAE's decoder the names and the packing of a layout.
+    """Convert MAE's decoder to the names and the packing of a layout.
 
     Args:
-        layout: Whose names are wanted.
-        tensors: A decoder by the names of :class:`MAEDecoder`.
+        layout: The layout to write.
+        tensors: A decoder under the names of :class:`MAEDecoder`.
 
     Raises:
         ValueError: If the layout has no decoder.
@@ -184,7 +184,7 @@ def name_decoder(layout: Layout, tensors: Tensors) -> Tensors:
 
 
 def rename(name: str, keys: KeyMap) -> str:
-    """Translate a name of theirs to ours, by the first template that fits."""
+    """Translate a name of theirs to ours, using the first template that matches."""
     for theirs, ours in keys:
         renamed = _replace(name, theirs, ours)
         if renamed is not None:
@@ -196,11 +196,11 @@ def rename_back(name: str, keys: KeyMap) -> str:
     """Translate a name of ours to theirs; inverse of :func:`rename`.
 
     Raises:
-        ValueError: If their name holds a number that ours does not tell.
+        ValueError: If their name contains a number that ours does not determine.
     """
     for theirs, ours in keys:
         if _pattern(ours).match(name) and '{_}' in theirs:
-            raise ValueError(f'{name!r} cannot be written as {theirs!r}: a number is not known')
+            raise ValueError(f'{name!r} cannot be written as {theirs!r}: a number is unknown')
         renamed = _replace(name, ours, theirs)
         if renamed is not None:
             return renamed
@@ -217,6 +217,6 @@ def _replace(name: str, source: str, target: str) -> str | None:
 
 @functools.cache
 def _pattern(template: str) -> re.Pattern:
-    """Regular expression of a template; without a dot at its end it is a whole name."""
+    """Regular expression of a template; without a trailing dot it matches the complete name."""
     pattern = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)').replace(r'\{_\}', r'\d+')
     return re.compile(pattern if template.endswith('.') else rf'{pattern}(?!.)')

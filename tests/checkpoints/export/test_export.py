@@ -550,7 +550,7 @@ def test_export__contradiction_about_the_pre_training(tmp_path):
 def test_export__broken_weights(tmp_path, place):
     model = own_mae()
     model.get_parameter(place).data[3] = float('nan')
-    with pytest.raises(ValueError, match='1 tensors hold NaN, infinity'):
+    with pytest.raises(ValueError, match='1 tensors contain NaN, infinity'):
         export_checkpoint(save_mae(tmp_path, model), 'timm')
 
 
@@ -577,7 +577,9 @@ def test_export__overwrites_nothing(tmp_path):
     source = save_own(tmp_path, make_vit())
     first = export_checkpoint(source, 'timm').path
     before = first.read_bytes()
-    with pytest.raises(ValueError, match="own_timm.safetensors' exists: remove it or give another"):
+    with pytest.raises(
+        ValueError, match="own_timm.safetensors' exists: remove it or choose another"
+    ):
         export_checkpoint(source, 'timm')
     assert first.read_bytes() == before
     folder = export_checkpoint(source, 'hf-vit').path

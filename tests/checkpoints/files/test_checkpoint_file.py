@@ -108,10 +108,13 @@ def _foreign_zip(path):
 SPOILT = {
     'empty.pth': (lambda path: path.write_bytes(b''), 'is empty'),
     'text.pth': (lambda path: path.write_text('lr = 0.1\n'), 'neither a file of torch.save'),
-    'page.safetensors': (lambda path: path.write_text('<html></html>'), 'not a whole safetensors'),
+    'page.safetensors': (
+        lambda path: path.write_text('<html></html>'),
+        'not a complete safetensors',
+    ),
     'short.pth': (_truncated, 'truncated'),
     'short_old.pth': (_truncated_old, 'damaged'),
-    'short.safetensors': (_truncated_safetensors, 'not a whole safetensors'),
+    'short.safetensors': (_truncated_safetensors, 'not a complete safetensors'),
     'archive.pth': (_foreign_zip, 'damaged or was not written by torch.save'),
     'pickle2.pth': (
         lambda path: path.write_bytes(pickle.dumps({'a': 1}, protocol=2)),
@@ -181,7 +184,7 @@ def test_find_checkpoint__nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match='does not exist'):
         find_checkpoint(tmp_path / 'x.pth')
     (tmp_path / 'train.log').touch()
-    with pytest.raises(FileNotFoundError, match='directory without checkpoint'):
+    with pytest.raises(FileNotFoundError, match='directory without a checkpoint'):
         find_checkpoint(tmp_path)
     (tmp_path / 'last_checkpoint').write_text('epoch_9.pth')
     with pytest.raises(FileNotFoundError, match='epoch_9.pth'):

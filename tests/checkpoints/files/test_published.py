@@ -116,7 +116,7 @@ def test_fetch__without_a_network_says_what_to_put_where(monkeypatch, tmp_path):
 
 
 def test_fetch__by_hand_or_not_published(downloads, tmp_path):
-    with pytest.raises(ValueError, match=r'fetch it from https://a\.b and save it as .*vit\.pth'):
+    with pytest.raises(ValueError, match=r'get it from https://a\.b and save it as .*vit\.pth'):
         fetch(weights(url='', hash=''), tmp_path)
     with pytest.raises(ValueError, match='nobody has published these weights'):
         fetch(weights(url='', hash='', page=''), tmp_path)

@@ -38,12 +38,12 @@ def test_last_checkpoint__written_to_another_folder(tmp_path):
 
 def test_last_checkpoint__no_pointer(tmp_path):
     run = make_run(tmp_path / 'run', ['iter_1.pth'])
-    with pytest.raises(FileNotFoundError, match=f'work_dir=.*run.* holds no {POINTER}'):
+    with pytest.raises(FileNotFoundError, match=f'work_dir=.*run.* contains no {POINTER}'):
         last_checkpoint(run)
 
 
 @pytest.mark.parametrize('pointer', ['/gone/iter_1.pth', ''])
 def test_last_checkpoint__the_checkpoint_is_gone(tmp_path, pointer):
     run = make_run(tmp_path / 'run', ['iter_2.pth'], pointer)
-    with pytest.raises(FileNotFoundError, match=f"names '{pointer}', but .* is not there"):
+    with pytest.raises(FileNotFoundError, match=f"names '{pointer}', but .* does not exist"):
         last_checkpoint(run)

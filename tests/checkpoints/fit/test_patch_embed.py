@@ -67,7 +67,7 @@ def test_fit_patch_embed__channels_and_patch_size_are_both_told():
 @pytest.mark.parametrize(
     'shape, rule, words',
     [
-        ((32, 1, 8, 8), None, 'channels 3 in the file, 1 in the encoder: name the rule'),
+        ((32, 1, 8, 8), None, 'channels 3 in the file, 1 in the encoder: choose how to adapt'),
         ((32, 1, 8, 8), 'zero', "in_channels_rule='zero' keeps all 3 channels"),
         (
             (32, 3, 8, 8),

@@ -28,7 +28,7 @@ def test_find_table_grid__from_rows(rows, target, stated, expected):
 
 
 def test_find_table_grid__no_window_at_all():
-    with pytest.raises(ValueError, match='t of the file has 50 rows, which is no square window'):
+    with pytest.raises(ValueError, match='t of the file has 50 rows, which match no square window'):
         find_table_grid('t', 50, (14, 14))
 
 

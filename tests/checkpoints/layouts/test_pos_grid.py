@@ -20,8 +20,8 @@ def test_find_pos_grid__from_rows(length, registers, stated, own, expected):
 @pytest.mark.parametrize(
     'length, stated, own, words',
     [
-        (22, None, None, '22 rows, which is no square grid .*: do this'),
-        (22, None, (4, 4), '22 rows, which is no square grid .*: do this'),
+        (22, None, None, '22 rows, which match no square grid .*: do this'),
+        (22, None, (4, 4), '22 rows, which match no square grid .*: do this'),
         (25, None, (4, 6), "25 rows, which may be 5x5 or the encoder's 4x6: do this"),
         (17, [3, 4], None, 'pos_grid=3x4 has 12 places, but pos_embed of the file has 17 rows'),
     ],
