@@ -65,7 +65,8 @@ def compare(
     console = Console()
     _show(console, METHODS[method], plan, records, (time.monotonic() - start) / 60)
     first_look = root / METHODS[method].first_look
-    with contextlib.redirect_stdout(io.StringIO()):  # the frameworks print what they load
+    # The frameworks print and log what they load.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         draw_first_look(plan, first_look, own)
     console.print(f'first look: {first_look}', soft_wrap=True)
     return records
