@@ -41,7 +41,7 @@ def read_long_description() -> str:
 setup(
     name='mae_transfer',
     version=read_constant('mae_transfer/version.py', '__version__'),
-    description='Masked pre-training of vision transformers, carried to detection and segmentation',
+    description='Masked pre-training of vision transformers and transfer to downstream tasks',
     long_description=read_long_description(),
     long_description_content_type='text/markdown',
     url=REPOSITORY,

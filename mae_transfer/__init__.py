@@ -1,4 +1,4 @@
-"""mae_transfer: masked pre-training of vision transformers, carried to detection and segmentation.
+"""Masked pre-training of vision transformers and transfer to detection and segmentation.
 
 Importing the package calls :func:`mae_transfer.compat.install`, which lists its changes outside the
 package, and registers every part that only needs MMEngine.

@@ -1,4 +1,4 @@
-"""Runtime of classification with a running mean of the weights, which is what is evaluated."""
+"""Runtime of classification that evaluates a running mean of the weights."""
 
 _base_ = './classify_runtime.py'
 

@@ -1,4 +1,4 @@
-"""What every run shares, whatever the framework: registration, hooks, logs, seed."""
+"""Settings that every run shares, in any framework: registration, hooks, logs, seed."""
 
 custom_imports = dict(imports=['mae_transfer'], allow_failed_imports=False)
 

@@ -1,6 +1,6 @@
-"""Weights, gradients and optimizer state spread over all processes: for models beyond one GPU.
+"""Shards weights, gradients and optimizer state over all processes, for models beyond one GPU.
 
-It follows a recipe in the bases of a config and changes nothing else; checkpoints are unsharded.
+List it after a recipe in the bases of a config; it changes nothing else; checkpoints are unsharded.
 float16 would need a loss scale that all processes agree on, so the precision is bfloat16.
 """
 

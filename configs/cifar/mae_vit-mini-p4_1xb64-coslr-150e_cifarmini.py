@@ -1,10 +1,10 @@
 """MAE on a thousand pictures of CIFAR-10: the recipe made small enough for two cores.
 
 Four blocks, 128 wide, patches of 4 pixels (16 of 64 visible), 150 epochs. Unlike the full recipe it
-crops and flips, predicts normalised pixels and has MAE's narrower decoder: with so few pictures
-that is worth more than likeness.
+crops and flips, predicts normalized pixels and has MAE's narrower decoder: with so few pictures
+this matters more than staying close to the recipe.
 
-Source: none; `mae_vit-tiny-p2_1xb4096-coslr-2000e_cifar10.py` is its model.
+Source: none; `mae_vit-tiny-p2_1xb4096-coslr-2000e_cifar10.py` is its full-size model.
 Expected: no published score; README.md of this folder has what fine-tuning gains here.
 Cost: see the README.
 

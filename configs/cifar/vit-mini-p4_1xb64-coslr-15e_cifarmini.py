@@ -1,7 +1,7 @@
 """A classifier on a thousand pictures of CIFAR-10 from random weights, 15 epochs.
 
-Source: none; `vit-tiny-p2_1xb128-coslr-100e_cifar10.py` is its model. The test part is
-looked at once, after the last epoch.
+Source: none; `vit-tiny-p2_1xb128-coslr-100e_cifar10.py` is its full-size model. The test part is
+evaluated once, after the last epoch.
 Expected: no published score; 33.0 % top-1 here, mean of two seeds (README.md of this folder).
 Cost: see the README.
 

@@ -1,6 +1,6 @@
 """The small encoder of MAE fine-tuned on the same thousand pictures, 15 epochs.
 
-Source: none; `vit-tiny-p2_mae-pre_1xb128-coslr-100e_cifar10.py` is its model.
+Source: none; `vit-tiny-p2_mae-pre_1xb128-coslr-100e_cifar10.py` is its full-size model.
 Expected: no published score; 41.2 % top-1 here, mean of two seeds (README.md of this folder).
 Cost: see the README.
 

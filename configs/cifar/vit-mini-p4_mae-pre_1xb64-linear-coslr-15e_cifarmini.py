@@ -1,6 +1,6 @@
 """Linear probe of the small encoder of MAE on the same thousand pictures, 15 epochs.
 
-Source: none; `vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py` is its model.
+Source: none; `vit-tiny-p2_mae-pre_1xb128-linear-coslr-100e_cifar10.py` is its full-size model.
 Expected: no published score; 29.0 % top-1 here, one seed (README.md of this folder).
 Cost: see the README.
 

@@ -1,4 +1,4 @@
-"""ViT-T/2 on CIFAR-10 from random weights, 100 epochs: what pre-training is compared with.
+"""ViT-T/2 on CIFAR-10 from random weights, 100 epochs: the baseline for pre-training.
 
 Source: IcarusWizard/MAE, train_classifier.py without a pre-trained model.
 Expected: 74.13 % top-1 (its README; the best epoch on the test part).

@@ -1,7 +1,7 @@
 """Linear probe of MAE's ViT-T/2 on CIFAR-10: the fine-tuning with a frozen encoder, 100 epochs.
 
-Source: none with a score. Articles about IcarusWizard/MAE describe its second run so, but its code
-fine-tunes; everything else is as there.
+Source: none with a score. Articles about IcarusWizard/MAE describe its second run this way, but its
+code fine-tunes; everything else is as in that code.
 Expected: no published score.
 Cost: not published.
 

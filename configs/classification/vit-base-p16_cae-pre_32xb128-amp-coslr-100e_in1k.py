@@ -2,7 +2,7 @@
 
 Source: Chen et al. 2022 (arXiv 2202.03026), sec. 5.2; Atten4Vis/CAE, scripts/cae_base_finetune.sh.
 RandAugment, as in the paper: the code's main() sets it, whatever --aa says. The parser's defaults
-alone (colour jitter .4, no RandAugment) are the config with `jitter` in its name.
+alone (color jitter .4, no RandAugment) are the config with `jitter` in its name.
 Expected: 83.6 / 83.8 / 83.9 % top-1 from 300 / 800 / 1600 epochs of CAE (README of the code).
 Cost: not published; 32 GPUs.
 

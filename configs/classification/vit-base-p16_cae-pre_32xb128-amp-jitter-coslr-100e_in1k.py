@@ -1,8 +1,8 @@
-"""CAE's fine-tuning of ViT-B/16 with colour jitter .4 in the place of RandAugment.
+"""CAE's fine-tuning of ViT-B/16 with color jitter .4 instead of RandAugment.
 
 Source: the defaults of the argument parser of Atten4Vis/CAE, tools/run_class_finetuning.py, which
-its main() overwrites with RandAugment (the recipe without `jitter` in its name). For those who read
-the parser alone.
+its main() overwrites with RandAugment (the recipe without `jitter` in its name). For comparison
+with runs that used only the parser's defaults.
 Expected: no published score.
 Cost: not published; 32 GPUs.
 

@@ -1,7 +1,7 @@
 """Attentive probe of CAE's ViT-B/16 on ImageNet-1K, 90 epochs: a query over frozen tokens.
 
 Source: Chen et al. 2022 (arXiv 2202.03026), sec. 5.2; Atten4Vis/CAE, tools/run_attentive.py and
-scripts/cae_base_800e.sh. The code lets the query see the class token too and uses Nesterov's
+scripts/cae_base_800e.sh. In the code the query also sees the class token, with Nesterov's
 momentum; the paper speaks of patches and of momentum .9.
 Expected: 74.0 / 75.9 / 77.2 % top-1 from 300 / 800 / 1600 epochs of CAE (README of the code).
 Cost: not published; 32 GPUs.

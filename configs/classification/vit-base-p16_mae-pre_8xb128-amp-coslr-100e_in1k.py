@@ -1,7 +1,7 @@
 """MAE's fine-tuning of ViT-B/16 on ImageNet-1K, 100 epochs.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 3; numbers of facebookresearch/mae, FINETUNE.md,
-which differ from the paper's Table 9 (lr 1e-3, layer decay .75: those fit un-normalised pixels).
+Source: He et al. 2021 (arXiv 2111.06377), Table 3; settings of facebookresearch/mae, FINETUNE.md,
+which differ from the paper's Table 9 (lr 1e-3, layer decay .75: those fit un-normalized pixels).
 Expected: 83.6 % top-1 from 1600 epochs of MAE (FINETUNE.md: 83.63, 83.66, 83.52, 83.46).
 Cost: 7 h 11 min on 32 V100 GPUs (FINETUNE.md).
 

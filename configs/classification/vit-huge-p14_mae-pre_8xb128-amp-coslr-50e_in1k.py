@@ -1,7 +1,7 @@
 """MAE's fine-tuning of ViT-H/14 on ImageNet-1K, 50 epochs.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 3; numbers of facebookresearch/mae, FINETUNE.md,
-which differ from the paper's Table 9 in the drop path (.2: that fits un-normalised pixels).
+Source: He et al. 2021 (arXiv 2111.06377), Table 3; settings of facebookresearch/mae, FINETUNE.md,
+which differ from the paper's Table 9 in the drop path (.2: that fits un-normalized pixels).
 Expected: 86.9 % top-1 from 1600 epochs of MAE (Table 3; FINETUNE.md: 86.93).
 Cost: 13 h 9 min on 64 V100 GPUs (FINETUNE.md).
 

@@ -1,7 +1,7 @@
 """MAE's fine-tuning of ViT-L/16 on ImageNet-1K, 50 epochs.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 3; numbers of facebookresearch/mae, FINETUNE.md,
-which differ from the paper's Table 9 in the drop path (.1: that fits un-normalised pixels).
+Source: He et al. 2021 (arXiv 2111.06377), Table 3; settings of facebookresearch/mae, FINETUNE.md,
+which differ from the paper's Table 9 in the drop path (.1: that fits un-normalized pixels).
 Expected: 85.9 % top-1 from 1600 epochs of MAE (FINETUNE.md: 85.95, 85.87, 85.76, 85.88).
 Cost: 8 h 52 min on 32 V100 GPUs (FINETUNE.md).
 

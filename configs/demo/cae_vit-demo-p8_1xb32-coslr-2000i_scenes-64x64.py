@@ -1,8 +1,9 @@
-"""Demo: CAE with a small ViT on unlabelled scenes, on one core.
+"""Demo: CAE with a small ViT on unlabeled scenes, on one core.
 
-As in CAE one crop comes at two sizes: 64 pixels for the encoder, which sees half of its 64 patches,
-and 32 for the tokenizer, which gives a token per patch. Both are normalised in the same way, and
-the target renormalises for the tokenizer, so that reconstructions need the encoder's view alone.
+As in CAE, each crop is used at two sizes: 64 pixels for the encoder, which sees half of its 64
+patches, and 32 for the tokenizer, which gives a token per patch. Both are normalized in the same
+way, and the target renormalizes for the tokenizer, so that reconstructions need only the encoder's
+view.
 
 Expected: no published score. Measured here, with the demo's two tasks: 6.1 box AP, 3.4 mask AP,
 75.7 mIoU.

@@ -1,4 +1,4 @@
-"""Demo: a small discrete VAE on unlabelled scenes, the tokenizer of the demo's CAE.
+"""Demo: a small discrete VAE on unlabeled scenes, the tokenizer of the demo's CAE.
 
 The anneals of DALL-E's appendix A.2, shortened; a squared error in place of its likelihood.
 
@@ -7,8 +7,8 @@ used.
 
     python tools/train.py configs/demo/dvae_conv-demo-p4_1xb64-coslr-1000i_scenes-32x32.py
 
-`make demo-cae` makes the data and runs this first. Held-out scenes: tools/test.py with this config
-and the checkpoint.
+`make demo-cae` makes the data and runs this config first. Held-out scenes: tools/test.py with this
+config and the checkpoint.
 """
 
 _base_ = [

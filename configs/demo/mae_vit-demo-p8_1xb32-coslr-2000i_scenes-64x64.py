@@ -1,14 +1,14 @@
-"""Demo: MAE with a small ViT on unlabelled scenes, on one core.
+"""Demo: MAE with a small ViT on unlabeled scenes, on one core.
 
 Pictures of 64 pixels, 16 of 64 patches visible. Targets are plain pixels, so that reconstructions
-show colours of the model's own. No flip: a mirrored digit is no digit.
+show the model's own colors. No flip: a mirrored digit is not a digit.
 
 Expected: no published score. Measured here, with the demo's two tasks: 6.7 box AP, 3.7 mask AP,
 74.6 mIoU.
 
     python tools/train.py configs/demo/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py
 
-`make demo` makes the data and runs this first.
+`make demo` makes the data and runs this config first.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""Demo: the pre-trained encoder inside Mask R-CNN, on few labelled scenes.
+"""Demo: the pre-trained encoder inside Mask R-CNN, on few labeled scenes.
 
 The parts of the ViTDet recipe at a size for two cores: simple feature pyramid, channel layer norm,
 layer-wise learning-rate decay; 32 channels instead of 256. Without --pretrained it trains from

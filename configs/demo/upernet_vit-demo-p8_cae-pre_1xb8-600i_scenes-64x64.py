@@ -1,4 +1,4 @@
-"""Demo: CAE's encoder inside UperNet; all else as from MAE's encoder.
+"""Demo: CAE's encoder inside UperNet; otherwise as with MAE's encoder.
 
 Without --pretrained it trains from random weights of that encoder.
 

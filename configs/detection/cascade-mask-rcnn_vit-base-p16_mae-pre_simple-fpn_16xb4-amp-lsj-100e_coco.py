@@ -3,7 +3,7 @@
 Source: Li et al. 2022 (arXiv 2203.16527), Tables 5 and 11; Detectron2, projects/ViTDet,
 cascade_mask_rcnn_vitdet_b_100ep.
 Expected: 54.0 box AP, 46.7 mask AP (paper and Detectron2's README).
-Cost: .362 s an iteration on 64 A100 GPUs with one image each (README), so about 19 h.
+Cost: .362 s per iteration on 64 A100 GPUs with one image each (README), so about 19 h.
 
 Each stage has a mask head of its own, as in MMDetection; Detectron2 has one for all.
 

@@ -1,11 +1,11 @@
 """ViTDet: Mask R-CNN on a plain ViT-B/16 trained with labels, 50 epochs on COCO.
 
 Source: Li et al. 2022 (arXiv 2203.16527), Table 4 ("IN-1K, supervised") and Table 11. No layer
-decay: it brings nothing here (A.2).
+decay, which does not help here (A.2).
 Expected: 47.6 box AP, 42.4 mask AP (Table 4, from weights of the authors).
 Cost: not published; half of the 100 epochs from MAE.
 
-Table 4 is without relative position, so this is, too; --cfg-options model.backbone.rel_pos=True
+Table 4 is without relative position, and so is this; --cfg-options model.backbone.rel_pos=True
 adds it (worth about 1 AP from MAE).
 
     bash tools/dist_train.sh \

@@ -1,7 +1,7 @@
 """MAE in CAE's recipe: Mask R-CNN on ViT-B/16 from MAE, 12 epochs on COCO.
 
-Source: README of https://github.com/Atten4Vis/CAE. The numbers of its MAE runs are not stated: they
-are those of CAE, the encoder is MAE's.
+Source: README of https://github.com/Atten4Vis/CAE. The settings of its MAE runs are not stated;
+they are those of CAE here, with MAE's encoder.
 Expected: 48.4 box AP, 42.6 mask AP (README).
 Cost: not published.
 

@@ -5,7 +5,7 @@ MAE (arXiv 2111.06377), Table 4.
 Expected: 50.3 box AP, 44.9 mask AP (MAE, Table 4).
 Cost: not published.
 
-Supervised encoders (DeiT) have the same numbers: --pretrained FILE. 47.9 box AP, 42.9 mask AP.
+Supervised encoders (DeiT) use the same settings: --pretrained FILE. 47.9 box AP, 42.9 mask AP.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_fpn_16xb4-amp-lsj-coslr-100e_coco.py 16 \

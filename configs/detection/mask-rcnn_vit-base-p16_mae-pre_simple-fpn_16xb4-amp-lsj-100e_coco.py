@@ -3,7 +3,7 @@
 Source: Li et al. 2022 (arXiv 2203.16527), Table 5 and A.2; Detectron2, projects/ViTDet,
 mask_rcnn_vitdet_b_100ep.
 Expected: 51.6 box AP, 45.9 mask AP (paper and Detectron2's README; standard deviation .1).
-Cost: .314 s an iteration on 64 A100 GPUs with one image each (README), so about 16 h.
+Cost: .314 s per iteration on 64 A100 GPUs with one image each (README), so about 16 h.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py 16 \

@@ -2,8 +2,8 @@
 
 Source: Li et al. 2022 (arXiv 2203.16527), A.2: the RPN's hidden convolutions are followed by
 layer norm. Detectron2's released configs have none there, and so have all other recipes here.
-Expected: 51.6 box AP, 45.9 mask AP (Table 5; which of both it was trained with is not known).
-Cost: as without.
+Expected: 51.6 box AP, 45.9 mask AP (Table 5; with or without this layer norm is unknown).
+Cost: as without layer norm.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-base-p16_mae-pre_simple-fpn_rpn-ln_16xb4-amp-lsj-100e_coco.py \

@@ -5,7 +5,7 @@ decay.
 Expected: 48.1 box AP, 42.6 mask AP (Table 4).
 Cost: not published; three times the 100 epochs from MAE.
 
-Table 4 is without relative position, so this is, too; --cfg-options model.backbone.rel_pos=True
+Table 4 is without relative position, and so is this; --cfg-options model.backbone.rel_pos=True
 adds it (worth about 1 AP from MAE).
 
     bash tools/dist_train.sh \

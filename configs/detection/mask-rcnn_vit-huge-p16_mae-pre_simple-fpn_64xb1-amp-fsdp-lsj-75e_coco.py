@@ -1,4 +1,4 @@
-"""ViTDet: Mask R-CNN on a plain ViT-H/16, with weights shared out over the GPUs.
+"""ViTDet: Mask R-CNN on a plain ViT-H/16, with weights sharded over the GPUs.
 
 Source: mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco,
 in bfloat16.

@@ -5,7 +5,7 @@ MAE (arXiv 2111.06377), Table 4.
 Expected: 53.3 box AP, 47.2 mask AP (MAE, Table 4).
 Cost: not published.
 
-Supervised encoders have the same numbers: --pretrained FILE. 49.3 box AP, 43.9 mask AP.
+Supervised encoders use the same settings: --pretrained FILE. 49.3 box AP, 43.9 mask AP.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-large-p16_mae-pre_fpn_32xb2-amp-lsj-coslr-100e_coco.py 32 \

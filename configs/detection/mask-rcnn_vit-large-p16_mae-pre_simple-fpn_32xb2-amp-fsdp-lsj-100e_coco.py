@@ -1,4 +1,4 @@
-"""ViTDet: Mask R-CNN on a plain ViT-L/16, with weights shared out over the GPUs.
+"""ViTDet: Mask R-CNN on a plain ViT-L/16, with weights sharded over the GPUs.
 
 Source: mask-rcnn_vit-large-p16_mae-pre_simple-fpn_32xb2-amp-lsj-100e_coco,
 in bfloat16.

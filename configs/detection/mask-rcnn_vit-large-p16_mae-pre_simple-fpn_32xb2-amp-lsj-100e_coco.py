@@ -3,7 +3,7 @@
 Source: Li et al. 2022 (arXiv 2203.16527), Tables 5 and 11; Detectron2, projects/ViTDet,
 mask_rcnn_vitdet_l_100ep.
 Expected: 55.6 box AP, 49.2 mask AP (paper); 55.5, 49.2 (Detectron2's README).
-Cost: .603 s an iteration on 64 A100 GPUs with one image each (README), so about 31 h.
+Cost: .603 s per iteration on 64 A100 GPUs with one image each (README), so about 31 h.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-large-p16_mae-pre_simple-fpn_32xb2-amp-lsj-100e_coco.py 32 \

@@ -1,7 +1,7 @@
 """CAE: Mask R-CNN on ViT-S/16 from CAE, 12 epochs on COCO.
 
 Source: Chen et al. 2022 (arXiv 2202.03026), 5.2 and Table 6. The learning rate for S is not
-stated: it is that of B.
+stated; it is that of B here.
 Expected: no published score in the sources read here; the paper's Table 6 has a ViT-S.
 Cost: not published.
 

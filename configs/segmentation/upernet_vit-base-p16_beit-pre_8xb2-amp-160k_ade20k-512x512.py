@@ -15,7 +15,7 @@ _base_ = './upernet_vit-base-p16_cae-pre_8xb2-amp-160k_ade20k-512x512.py'
 
 model = dict(
     backbone=dict(
-        pos_embed=None,  # in all else the encoder is CAE's
+        pos_embed=None,  # otherwise the encoder is CAE's
         init_cfg=dict(checkpoint='checkpoints/beit_base_patch16_224.pth'),
     )
 )

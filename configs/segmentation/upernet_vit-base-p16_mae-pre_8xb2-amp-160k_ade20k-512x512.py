@@ -1,10 +1,9 @@
 """UperNet on ViT-B/16 from MAE, 160,000 iterations on ADE20K, without relative position.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; numbers of MMSegmentation's
+Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; settings of MMSegmentation's
 mae-base_upernet_8xb2-amp-160k_ade20k-512x512. Both add BEiT's table of relative positions to every
 block, which this recipe does not have.
 Expected: no published score without relative position. With it: 48.1 mIoU, single scale (Table 5;
-MMSegmentation: 48.13).
 MMSegmentation: 48.13).
 Cost: not published.
 

@@ -1,6 +1,6 @@
 """UperNet on ViT-B/16 from MAE, 160,000 iterations on ADE20K, the published recipe.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; numbers of MMSegmentation's
+Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; settings of MMSegmentation's
 mae-base_upernet_8xb2-amp-160k_ade20k-512x512. Each block has BEiT's table of relative positions,
 which starts at zero.
 Expected: 48.1 mIoU, single scale (Table 5); 48.13, and 48.70 with --tta (MMSegmentation).

@@ -1,6 +1,6 @@
 """UperNet on ViT-L/16 from MAE, 160,000 iterations on ADE20K.
 
-Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; numbers of CAE's code
+Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; settings of CAE's code
 (https://github.com/Atten4Vis/CAE, upernet_mae_large): MAE's code has none.
 Expected: 53.6 mIoU, single scale (Table 5).
 Cost: not published.

@@ -1,9 +1,9 @@
 """ADE20K, 150 classes, crops of 512 x 512 pixels (MMSegmentation's pipeline, BEiT's numbers).
 
-Masks hold 0 for 'something else' and 1 to 150 for the classes; MapLabels says so openly, where
-reduce_zero_label would shift the values unseen.
+Masks contain 0 for 'something else' and 1 to 150 for the classes; MapLabels states this explicitly,
+where reduce_zero_label would shift the values silently.
 
-Own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
+Your own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
 data.val_ann=... data.classes=NAMES.txt
 """
 

@@ -1,4 +1,4 @@
-"""A thousand pictures of 32 pixels to train on, and two hundred to test, as they are.
+"""A thousand pictures of 32 pixels for training and two hundred for testing, without augmentation.
 
 Pictures as `{train,test}/<class>/*.png`, elsewhere: --cfg-options data.root=FOLDER
 """

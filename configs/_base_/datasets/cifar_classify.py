@@ -1,6 +1,6 @@
 """CIFAR-10 without augmentation, training and test part (IcarusWizard/MAE, train_classifier.py).
 
-There is no validation part: as there, the test part is looked at after every epoch.
+There is no validation part: as in that code, the test part is evaluated after every epoch.
 
 Pictures elsewhere, as `cifar-10-batches-py/` or as `{train,test}/<class>/*.png`:
 --cfg-options data.root=FOLDER

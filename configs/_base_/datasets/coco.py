@@ -1,4 +1,4 @@
-"""COCO with boxes and masks: where the pictures and objects are, and how they are measured.
+"""COCO with boxes and masks: paths, loaders and metrics.
 
 The pipelines are those of the recipes.
 """

@@ -1,9 +1,9 @@
 """COCO with boxes and masks, and large-scale jitter at 1024 pixels (ViTDet: Li et al. 2022, A.2).
 
-In Detectron2's order: flip, resize by .1 to 2, crop. A picture that is smaller than the crop stays
-so; the model pads it. Resizing is Pillow's, which smooths what it shrinks.
+In Detectron2's order: flip, resize by .1 to 2, crop. A picture smaller than the crop keeps its
+size, and the model pads it. Resizing is Pillow's, which antialiases when it shrinks.
 
-Own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
+Your own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
 data.val_ann=...; classes are read from the json.
 """
 

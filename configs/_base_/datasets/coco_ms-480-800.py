@@ -1,9 +1,10 @@
 """COCO with boxes and masks at many scales, in DETR's way: CAE's 1x schedule.
 
-Half of the pictures get a short side of 480 to 800 pixels, at most 1333 long. The other half is
-made 400 to 600 short, cropped to 384 to 600 pixels, and only then made 480 to 800 short.
+Half of the pictures are resized to a short side of 480 to 800 pixels and a long side of at most
+1333. The others are resized to a short side of 400 to 600, cropped to 384 to 600 pixels, and then
+resized to a short side of 480 to 800.
 
-Own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
+Your own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
 data.val_ann=...; classes are read from the json.
 """
 

@@ -2,7 +2,7 @@
 
 The crop is timm's, as in fine-tuning, not the one of linear probes.
 
-Own pictures, one folder a class:
+Your own pictures, one folder per class:
 --cfg-options data.root=FOLDER data.train_img=train data.val_img=val
 """
 

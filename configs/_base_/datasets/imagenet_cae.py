@@ -1,6 +1,6 @@
 """ImageNet-1K without labels for CAE: a flip, and one crop at two sizes (CAE's code, datasets.py).
 
-Own pictures, in any folders: --cfg-options data.root=FOLDER data.train_img=SUBFOLDER
+Your own pictures, in any folders: --cfg-options data.root=FOLDER data.train_img=SUBFOLDER
 """
 
 train_pipeline = [

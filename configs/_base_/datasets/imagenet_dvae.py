@@ -1,6 +1,6 @@
 """ImageNet-1K for a tokenizer: CAE's crop and flip, at the 112 pixels at which tokens are taken.
 
-Own pictures, in any folders:
+Your own pictures, in any folders:
 --cfg-options data.root=FOLDER data.train_img=SUBFOLDER data.val_img=SUBFOLDER
 """
 

@@ -1,6 +1,6 @@
 """ImageNet-1K with the augmentation of MAE's fine-tuning (He et al. 2021, Table 9).
 
-Own pictures, one folder a class:
+Your own pictures, one folder per class:
 --cfg-options data.root=FOLDER data.train_img=train data.val_img=val
 """
 

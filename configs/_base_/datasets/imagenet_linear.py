@@ -1,6 +1,6 @@
 """ImageNet-1K with the weak augmentation of MAE's and CAE's linear probe: a crop and a flip.
 
-Own pictures, one folder a class:
+Your own pictures, one folder per class:
 --cfg-options data.root=FOLDER data.train_img=train data.val_img=val
 """
 

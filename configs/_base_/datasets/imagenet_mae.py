@@ -1,6 +1,6 @@
 """ImageNet-1K without labels for MAE: a random-size crop and a flip (He et al. 2021, Table 8).
 
-Own pictures, in any folders: --cfg-options data.root=FOLDER data.train_img=SUBFOLDER
+Your own pictures, in any folders: --cfg-options data.root=FOLDER data.train_img=SUBFOLDER
 """
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-"""The embedded scenes without labels for MAE: a random crop, no flip (digits have sides)."""
+"""The embedded scenes without labels for MAE: a random crop, no flip (it would spoil digits)."""
 
 _base_ = './scenes_unlabelled.py'
 

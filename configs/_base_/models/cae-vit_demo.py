@@ -1,4 +1,4 @@
-"""The demo's encoder, as CAE's: layer scale, no bias of the key, positions with the row first."""
+"""The demo's encoder in CAE's form: layer scale, no key bias, positions with the row first."""
 
 encoder = dict(
     type='PlainViT',

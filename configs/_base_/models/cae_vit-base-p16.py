@@ -1,6 +1,6 @@
 """CAE with a ViT-B/16 encoder, 4 + 4 blocks of regressor and decoder, and DALL-E's tokens.
 
-Sizes and settings are those that CAE's released code ends up with (modeling_cae.py,
+Sizes and settings are those that CAE's released code uses in effect (modeling_cae.py,
 run_pretraining.py): regressor and decoder are 768 wide with 12 heads and a layer scale of .1 for
 every encoder.
 """

@@ -1,4 +1,4 @@
-"""CAE with a ViT-L/16 encoder as its script runs; a projection leads from 1024 to 768 wide.
+"""CAE with a ViT-L/16 encoder as its script runs; a projection maps width 1024 to 768.
 
 cae_large_1600e.sh lacks a backslash before its last lines, so --decoder_embed_dim 1024 is not read.
 The layer scale of regressor and decoder is .1, since the code does not read that option either.

@@ -1,4 +1,4 @@
-"""CAE with a ViT-T/16 encoder of 12 heads; a projection leads from 192 to 768 wide."""
+"""CAE with a ViT-T/16 encoder of 12 heads; a projection maps width 192 to 768."""
 
 _base_ = './cae_vit-base-p16.py'
 

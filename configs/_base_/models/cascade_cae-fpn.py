@@ -1,6 +1,6 @@
 """Heads of Cascade Mask R-CNN on CAE's encoders: three box heads, one after the other.
 
-They follow a recipe of Mask R-CNN in a config's bases: ``model = _base_.cascade``.
+List this after a Mask R-CNN recipe in a config's bases: ``model = _base_.cascade``.
 
 Stages, thresholds and loss weights are MMDetection's; each head is that of CAE's Mask R-CNN, as in
 iBOT's code (https://github.com/bytedance/ibot), from which CAE's detection code comes.

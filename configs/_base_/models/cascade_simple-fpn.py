@@ -1,10 +1,10 @@
 """Heads of Cascade Mask R-CNN on a plain ViT (ViTDet: Li et al. 2022, section 4; Detectron2's).
 
-They follow a recipe of Mask R-CNN in a config's bases: ``model = _base_.cascade``.
+List this after a Mask R-CNN recipe in a config's bases: ``model = _base_.cascade``.
 
-Three box heads, each trained on what the one before it made of the proposals. Detectron2 adds their
+Three box heads, each trained on the boxes of the one before it. Detectron2 adds their
 losses and passes a third of the gradient on to the maps; a third of each loss does the same to
-the maps, and AdamW does not feel the scale of a gradient in the heads.
+the maps, and AdamW ignores the scale of a gradient in the heads.
 """
 
 num_stages = 3

@@ -1,4 +1,4 @@
-"""Classifier for pictures of 32 pixels in small: 4 blocks of width 128, 64 patches."""
+"""Small classifier for pictures of 32 pixels: 4 blocks of width 128, 64 patches."""
 
 _base_ = './cifar_classifier_vit-tiny-p2.py'
 

@@ -27,6 +27,6 @@ model = dict(
         in_channels=192,
         num_classes=10,
         loss=dict(type='CrossEntropyLoss'),
-        init_cfg=None,  # PyTorch's start
+        init_cfg=None,  # PyTorch's initialization
     ),
 )

@@ -1,7 +1,7 @@
-"""MAE for pictures of 32 pixels in small: 4 blocks of width 128, 64 patches, decoder of 2 blocks.
+"""Small MAE for pictures of 32 pixels: 4 blocks of width 128, 64 patches, decoder of 2 blocks.
 
 Unlike the model that it follows: a decoder of another width, with an input layer and a final norm,
-and normalised pixels as target.
+and normalized pixels as target.
 """
 
 _base_ = './cifar_mae_vit-tiny-p2.py'

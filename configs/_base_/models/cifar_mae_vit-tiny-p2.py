@@ -1,8 +1,9 @@
 """IcarusWizard/MAE for pictures of 32 pixels (model.py): ViT-T/2, 256 patches, decoder of 4 blocks.
 
-What sets it apart from MAE: learned positions, none for the class token in the encoder; no bias of
+It differs from MAE in: learned positions, none for the class token in the encoder; no bias of
 query, key and value; norms with epsilon 1e-5; a decoder as wide as the encoder, without input layer
-and final norm; plain pixels as target, channel after channel; and PyTorch's start of linear layers.
+and final norm; plain pixels as target, channel after channel; and PyTorch's initialization of
+linear layers.
 """
 
 img_size = 32  # pixels

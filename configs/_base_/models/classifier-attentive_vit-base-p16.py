@@ -1,6 +1,6 @@
 """Frozen ViT-B/16 with the attentive probe of CAE: one query over all tokens, batch norm, linear.
 
-CAE's paper lets the query see the patches only: --cfg-options model.neck.0.skip_tokens=1
+In CAE's paper the query only sees the patches: --cfg-options model.neck.0.skip_tokens=1
 """
 
 _base_ = './classifier-linear_vit-base-p16.py'

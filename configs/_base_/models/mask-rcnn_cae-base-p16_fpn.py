@@ -1,8 +1,8 @@
 """Mask R-CNN on CAE's ViT-B/16 (Chen et al. 2022, arXiv 2202.03026): global blocks, any image size.
 
-CAE's encoder has layer scale, no bias of the key, and fixed sine-cosine positions, the row in the
+CAE's encoder has layer scale, no key bias, and fixed sine-cosine positions, the row in the
 first half. They are interpolated to each image's grid; the released code builds a table for 42 x 68
-patches whose rows and columns are mixed up.
+patches with rows and columns mixed up.
 """
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'

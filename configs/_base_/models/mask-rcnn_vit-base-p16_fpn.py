@@ -1,6 +1,6 @@
 """Mask R-CNN on four block outputs of a plain ViT-B/16 (Li et al. 2021, arXiv 2111.11429, sec. 2).
 
-The detector of MAE's Table 4. The last block of each quarter is global, the others see windows; one
+The detector of MAE's Table 4. The last block of each quarter is global, the others use windows; one
 table of relative positions is shared by all global blocks and one by all windows, both from zero.
 """
 
@@ -9,7 +9,7 @@ _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 
 model = dict(
-    # Images are normalised, then padded with zeros, right and below, to a square of 1024 pixels.
+    # Images are normalized, then padded with zeros, right and below, to a square of 1024 pixels.
     data_preprocessor=dict(pad_value=0, pad_size_divisor=1024),
     backbone=dict(
         _delete_=True,
@@ -36,6 +36,6 @@ model = dict(
         bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm_cfg),
         mask_head=dict(norm_cfg=norm_cfg),
     ),
-    # Detectron2 gives a proposal to the object that it overlaps most, and to no other.
+    # Detectron2 assigns a proposal only to the object that it overlaps most.
     train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=False))),
 )

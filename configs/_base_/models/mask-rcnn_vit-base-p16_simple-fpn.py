@@ -1,7 +1,8 @@
 """Mask R-CNN on a plain ViT-B/16 (ViTDet: Li et al. 2022, section 3 and A.2).
 
-A short difference to MMDetection's Mask R-CNN, whose anchors, samplers, losses and thresholds are
-those of Detectron2 already: 256 and 512 samples an image, 1000 proposals, NMS .7 and .5, score .05.
+A short difference from MMDetection's Mask R-CNN, whose anchors, samplers, losses and thresholds are
+already those of Detectron2: 256 and 512 samples per image, 1000 proposals, NMS .7 and .5, score
+.05.
 """
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
@@ -9,7 +10,7 @@ _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 norm_cfg = dict(type='ChannelLN', eps=1e-6)
 
 model = dict(
-    # Images are normalised, then padded with zeros, right and below, to a square of 1024 pixels.
+    # Images are normalized, then padded with zeros, right and below, to a square of 1024 pixels.
     data_preprocessor=dict(pad_value=0, pad_size_divisor=1024),
     backbone=dict(
         _delete_=True,
@@ -38,6 +39,6 @@ model = dict(
         bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm_cfg),
         mask_head=dict(norm_cfg=norm_cfg),
     ),
-    # Detectron2 gives a proposal to the object that it overlaps most, and to no other.
+    # Detectron2 assigns a proposal only to the object that it overlaps most.
     train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=False))),
 )

@@ -1,4 +1,4 @@
-"""UperNet on a plain ViT-B/16, as BEiT and MAE have it (He et al. 2021, A.4)."""
+"""UperNet on a plain ViT-B/16, as in BEiT and MAE (He et al. 2021, A.4)."""
 
 img_size = (512, 512)  # (height, width), pixels
 norm_cfg = dict(type='SyncBN', requires_grad=True)

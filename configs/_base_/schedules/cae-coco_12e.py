@@ -10,7 +10,7 @@ optim_wrapper = dict(
     dtype='float16',
     optimizer=dict(type='AdamW', betas=(0.9, 0.999), weight_decay=0.05),
     constructor='LayerDecayOptimWrapperConstructor',
-    # The released code means this too, but compares full names and so decays the class token.
+    # The released code intends this too, but compares full names and so decays the class token.
     paramwise_cfg=dict(no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [

@@ -1,7 +1,7 @@
 """CAE's fine-tuning on ImageNet-1K, 100 epochs with a batch of 4096.
 
-The learning rate is given as it is, not by a rule; it and the layer decay are ViT-B's. Tables of
-relative position are decayed.
+The learning rate is given directly, not by a scaling rule; it and the layer decay are ViT-B's.
+Tables of relative position are decayed.
 """
 
 _base_ = './mae-finetune_100e.py'

@@ -1,8 +1,8 @@
 """CAE's pre-training (the scripts of its code), 300 epochs with a batch of 2048.
 
-The learning rate is given as it is, not by a rule. Its warm-up takes 10, 20 and 40 epochs of 300,
-800 and 1600. float16 is the precision of CAE's code; --cfg-options optim_wrapper.dtype=bfloat16 for
-a CPU or a GPU that has it.
+The learning rate is given directly, not by a scaling rule. Its warm-up takes 10, 20 and 40 epochs
+of 300, 800 and 1600. float16 is the precision of CAE's code; --cfg-options
+optim_wrapper.dtype=bfloat16 for a CPU, or a GPU that supports it.
 """
 
 optim_wrapper = dict(

@@ -1,6 +1,6 @@
 """Training of classifiers on a thousand pictures of 32 pixels: 15 epochs with a batch of 64.
 
-The test part is looked at once, after the last epoch. The learning rate is the recipe's.
+The test part is evaluated once, after the last epoch. The learning rate is the recipe's.
 """
 
 _base_ = './cifar_classify_100e.py'

@@ -1,7 +1,7 @@
 """IcarusWizard/MAE's pre-training on CIFAR-10: 2000 epochs with a batch of 4096, float32.
 
-Eight batches of 512 make a step; counting goes on over the end of an epoch (97 full batches and one
-of 336). There the gradients are summed, here averaged: AdamW moves by the same steps.
+Eight batches of 512 make a step; counting continues across epochs (97 full batches and one
+of 336). That code sums the gradients, while they are averaged here: AdamW's steps are the same.
 """
 
 optim_wrapper = dict(

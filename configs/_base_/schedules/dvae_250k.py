@@ -1,7 +1,7 @@
 """DALL-E's optimizer for a tokenizer, 250,000 steps with a batch of 512, without warm-up.
 
-Mixed precision with float16; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU or a GPU that has
-it.
+Mixed precision with float16; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a GPU that
+supports it.
 """
 
 max_iters = 250_000  # about 100 epochs of 1,281,167 pictures in batches of 512

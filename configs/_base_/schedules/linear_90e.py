@@ -1,7 +1,7 @@
 """MAE's and CAE's linear probe (He et al. 2021, Table 10), 90 epochs with a batch of 16384.
 
-float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU
-or a GPU that has it.
+float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a
+CPU, or a GPU that supports it.
 """
 
 optim_wrapper = dict(
@@ -15,7 +15,7 @@ optim_wrapper = dict(
         weight_decay=0.0,
     ),
     constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(no_decay=()),  # nothing is decayed anyhow
+    paramwise_cfg=dict(no_decay=()),  # nothing is decayed anyway
 )
 param_scheduler = [
     # From 0 in MAE; LinearLR needs a factor above 0.

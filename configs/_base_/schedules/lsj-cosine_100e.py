@@ -1,7 +1,7 @@
 """Schedule of the benchmark on COCO (arXiv 2111.11429, 2.4), 100 epochs with a batch of 64.
 
 Linear warm-up in the first quarter of an epoch, half a cosine to 0, no layer decay. Learning rate
-and weight decay are those of MAE and BEiT; for MoCo v3 and random weights others are better.
+and weight decay are those of MAE and BEiT; others are better for MoCo v3 and random weights.
 """
 
 max_iters = 184375  # 100 epochs of 118,000 images in batches of 64

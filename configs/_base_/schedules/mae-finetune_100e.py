@@ -2,8 +2,8 @@
 
 Learning rate and layer decay are the recipe's.
 
-float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU
-or a GPU that has it.
+float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a
+CPU, or a GPU that supports it.
 """
 
 optim_wrapper = dict(

@@ -1,6 +1,6 @@
 """MAE's supervised training from scratch (He et al. 2021, Table 11), 300 epochs, batch of 4096.
 
-The table states no lowest learning rate: here 0.
+The table states no minimum learning rate; it is 0 here.
 """
 
 _base_ = './mae-finetune_100e.py'

@@ -1,7 +1,7 @@
 """MAE's pre-training (He et al. 2021, Table 8), 800 epochs with a batch of 4096.
 
-float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU
-or a GPU that has it.
+float16 is the precision of MAE's PyTorch code; --cfg-options optim_wrapper.dtype=bfloat16 for a
+CPU, or a GPU that supports it.
 """
 
 optim_wrapper = dict(

@@ -2,8 +2,8 @@
 
 Learning rate and layer decay are the recipe's.
 
-Mixed precision is meant by the released configs, whose `fp16` no runner reads; here it is on.
---cfg-options optim_wrapper.dtype=bfloat16 for a CPU or a GPU that has it.
+The released configs intend mixed precision, but no runner reads their `fp16`; here it is on.
+--cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a GPU that supports it.
 """
 
 max_iters = 160000
@@ -13,7 +13,7 @@ optim_wrapper = dict(
     dtype='float16',
     optimizer=dict(type='AdamW', betas=(0.9, 0.999), weight_decay=0.05),
     constructor='LayerDecayOptimWrapperConstructor',
-    # The released code means this too, but compares full names and so decays the last two.
+    # The released code intends this too, but compares full names and so decays the last two.
     paramwise_cfg=dict(no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [

@@ -3,7 +3,7 @@
 Learning rate and layer decay are the recipe's.
 
 float16 is the precision of Detectron2's configs; --cfg-options optim_wrapper.dtype=bfloat16 for a
-CPU or a GPU that has it.
+CPU, or a GPU that supports it.
 """
 
 max_iters = 184375  # 100 epochs of 118,000 images in batches of 64

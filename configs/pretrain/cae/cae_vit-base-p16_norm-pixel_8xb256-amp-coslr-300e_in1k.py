@@ -1,6 +1,6 @@
-"""CAE, ViT-B/16, 300 epochs: normalised pixels of each patch as target, no tokenizer.
+"""CAE, ViT-B/16, 300 epochs: normalized pixels of each patch as target, no tokenizer.
 
-Source: as the pixel variant beside it; the normalised target is MAE's (He et al. 2021, section 3).
+Source: as for the pixel variant; the normalized target is MAE's (He et al. 2021, section 3).
 Expected: no published score: MAE's target is not in CAE's paper.
 Cost: not published; not run here.
 

@@ -8,7 +8,7 @@ Cost: not published; not run here.
     bash tools/dist_train.sh \
         configs/pretrain/cae/cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py 8
 
-Ours: the squared error over the hidden patches; the paper does not state the loss.
+Our choice: the squared error over the hidden patches; the paper does not state the loss.
 """
 
 _base_ = [

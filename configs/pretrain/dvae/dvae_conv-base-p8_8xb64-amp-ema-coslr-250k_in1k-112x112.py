@@ -6,14 +6,14 @@ sizes (8192 codes, 512 wide, 256 hidden, 3 layers of stride 2); Chen et al. 2022
 arXiv 2202.03026), for training it on ImageNet-1K.
 Expected: no published score for this length; DALL-E trained for 3,000,000 steps on its own
 pictures.
-Cost: not known; not run here.
+Cost: unknown; not run here.
 
     bash tools/dist_train.sh \
         configs/pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py 8
 
-Ours: the length of 100 epochs, to which the step size is annealed (DALL-E: 1,200,000 steps), and
-the pictures, which are those that CAE's tokenizer will see: its crops, at half the encoder's size.
-Tokens come from the averaged weights, which the checkpoint holds as the model's.
+Our choices: the length of 100 epochs, over which the step size is annealed (DALL-E: 1,200,000
+steps), and CAE's crops at half the encoder's size, as the tokenizer will see them.
+Tokens come from the averaged weights, which the checkpoint contains as the model's.
 """
 
 _base_ = [

@@ -1,8 +1,8 @@
 """MAE, ViT-B/16, 800 epochs on ImageNet-1K: the length of the paper's ablations.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
-Expected: 83.3 % top-1 after fine-tuning and 65.1 % of a linear probe (MMPretrain's, whose positions
-have the other axis order). The paper states no ViT-B score for 800 epochs.
+Expected: 83.3 % top-1 after fine-tuning and 65.1 % with a linear probe (MMPretrain's, whose
+positions have the other axis order). The paper states no ViT-B score for 800 epochs.
 Cost: not published for ViT-B; ViT-L took about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py 8

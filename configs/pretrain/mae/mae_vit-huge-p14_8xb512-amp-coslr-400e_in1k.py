@@ -1,8 +1,8 @@
-"""MAE, ViT-H/14, 400 epochs on ImageNet-1K: half of the ablations.
+"""MAE, ViT-H/14, 400 epochs on ImageNet-1K: half the length of the paper's ablations.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
 Expected: no published score.
-Cost: half of 800 epochs, which took 34.5 h on 128 TPU-v3 (Table 2).
+Cost: half that of 800 epochs, which took 34.5 h on 128 TPU-v3 (Table 2).
 
     bash tools/dist_train.sh configs/pretrain/mae/mae_vit-huge-p14_8xb512-amp-coslr-400e_in1k.py 8
 """

@@ -1,4 +1,4 @@
-"""MAE, ViT-H/14, 800 epochs, with weights and optimizer state shared out over the GPUs.
+"""MAE, ViT-H/14, 800 epochs, with weights and optimizer state sharded over the GPUs.
 
 Source: the recipe of mae_vit-huge-p14_8xb512-amp-coslr-800e_in1k, in bfloat16.
 Expected: no published score for sharded training; that recipe's is 85.8 % top-1 (Table 2).

@@ -1,9 +1,9 @@
-"""MAE, ViT-L/16, 400 epochs on ImageNet-1K: half of the ablations.
+"""MAE, ViT-L/16, 400 epochs on ImageNet-1K: half the length of the paper's ablations.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
-Expected: 85.2 % top-1 after fine-tuning and 70.7 % of a linear probe (MMPretrain's, whose positions
-have the other axis order).
-Cost: half of 800 epochs, which took 42 h on 64 V100 GPUs (PRETRAIN.md).
+Expected: 85.2 % top-1 after fine-tuning and 70.7 % with a linear probe (MMPretrain's, whose
+positions have the other axis order).
+Cost: half that of 800 epochs, which took 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh configs/pretrain/mae/mae_vit-large-p16_8xb512-amp-coslr-400e_in1k.py 8
 """

@@ -1,8 +1,8 @@
 """MAE, ViT-L/16, 800 epochs on ImageNet-1K: the length and the encoder of the paper's ablations.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4 and Table 8; facebookresearch/mae, PRETRAIN.md.
-Expected: 85.4 % top-1 after fine-tuning and 73.9 % of a linear probe (Table 1d; MAE's PyTorch code:
-85.5, MMPretrain's run: 85.4 and 73.7).
+Expected: 85.4 % top-1 after fine-tuning and 73.9 % with a linear probe (Table 1d; MAE's PyTorch
+code: 85.5, MMPretrain's run: 85.4 and 73.7).
 Cost: about 42 h on 64 V100 GPUs (PRETRAIN.md); 15.4 h on 128 TPU-v3 (Table 2).
 
     bash tools/dist_train.sh configs/pretrain/mae/mae_vit-large-p16_8xb512-amp-coslr-800e_in1k.py 8

@@ -1,4 +1,4 @@
-"""MAE, ViT-L/16, 800 epochs, with weights and optimizer state shared out over the GPUs.
+"""MAE, ViT-L/16, 800 epochs, with weights and optimizer state sharded over the GPUs.
 
 Source: the recipe of mae_vit-large-p16_8xb512-amp-coslr-800e_in1k, in bfloat16.
 Expected: no published score for sharded training; that recipe's is 85.4 % top-1 (Table 1d).

@@ -147,6 +147,5 @@ def find_table_grid(
                 return grid, prefix
     raise ValueError(
         f'{name} of the file has {rows} rows, which match no square window, with or without a '
-        'class token: add pos_grid=(rows, columns) to '
-        "init_cfg=dict(type='PretrainedViT', ...)"
+        "class token: add pos_grid=(rows, columns) to init_cfg=dict(type='PretrainedViT', ...)"
     )

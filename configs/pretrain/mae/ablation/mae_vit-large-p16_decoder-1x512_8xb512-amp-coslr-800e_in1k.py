@@ -1,7 +1,7 @@
 """MAE ablation, ViT-L/16: a decoder of one block.
 
 Source: He et al. 2021 (arXiv 2111.06377), tables 1a and 2.
-Expected: 84.8 % top-1 after fine-tuning, 65.5 % of a linear probe (Table 1a).
+Expected: 84.8 % top-1 after fine-tuning, 65.5 % with a linear probe (Table 1a).
 Cost: 11.6 h on 128 TPU-v3, with eight blocks 15.4 h (table 2).
 
     bash tools/dist_train.sh \

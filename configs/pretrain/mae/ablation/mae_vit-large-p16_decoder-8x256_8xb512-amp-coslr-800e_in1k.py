@@ -1,8 +1,8 @@
 """MAE ablation, ViT-L/16: a narrower decoder.
 
 Source: He et al. 2021 (arXiv 2111.06377), table 1b.
-Expected: 84.8 % top-1 after fine-tuning, 71.3 % of a linear probe (Table 1b).
-Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
+Expected: 84.8 % top-1 after fine-tuning, 71.3 % with a linear probe (Table 1b).
+Cost: as for the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_decoder-8x256_8xb512-amp-coslr-800e_in1k.py \

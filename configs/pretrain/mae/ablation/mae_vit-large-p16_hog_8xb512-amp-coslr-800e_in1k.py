@@ -2,7 +2,7 @@
 
 Source: Wei et al. 2021 (MaskFeat, arXiv 2112.09133), section 3, for the target; not in MAE's table.
 Expected: no published score for MAE.
-Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
+Cost: as for the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_hog_8xb512-amp-coslr-800e_in1k.py 8

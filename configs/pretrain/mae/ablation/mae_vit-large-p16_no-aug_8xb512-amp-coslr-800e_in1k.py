@@ -1,8 +1,8 @@
-"""MAE ablation, ViT-L/16: the centre of each picture, no flip.
+"""MAE ablation, ViT-L/16: the center of each picture, no flip.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4.1 and table 1e.
-Expected: 84.0 % top-1 after fine-tuning, 65.7 % of a linear probe (Table 1e).
-Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
+Expected: 84.0 % top-1 after fine-tuning, 65.7 % with a linear probe (Table 1e).
+Cost: as for the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_no-aug_8xb512-amp-coslr-800e_in1k.py 8

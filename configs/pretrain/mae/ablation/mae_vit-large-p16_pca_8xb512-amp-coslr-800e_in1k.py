@@ -1,8 +1,8 @@
 """MAE ablation, ViT-L/16: 96 principal components of each patch as target.
 
 Source: He et al. 2021 (arXiv 2111.06377), section 4.1 and table 1d.
-Expected: 84.6 % top-1 after fine-tuning, 72.3 % of a linear probe (Table 1d).
-Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
+Expected: 84.6 % top-1 after fine-tuning, 72.3 % with a linear probe (Table 1d).
+Cost: as for the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_pca_8xb512-amp-coslr-800e_in1k.py 8

@@ -1,8 +1,8 @@
-"""MAE ablation, ViT-L/16: plain pixels as target, the row in bold of most tables.
+"""MAE ablation, ViT-L/16: plain pixels as target, the default row of most tables.
 
 Source: He et al. 2021 (arXiv 2111.06377), table 1, its default.
-Expected: 84.9 % top-1 after fine-tuning, 73.5 % of a linear probe (Table 1).
-Cost: as the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
+Expected: 84.9 % top-1 after fine-tuning, 73.5 % with a linear probe (Table 1).
+Cost: as for the recipe of 800 epochs, about 42 h on 64 V100 GPUs (PRETRAIN.md).
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_pixel_8xb512-amp-coslr-800e_in1k.py 8

@@ -3,7 +3,7 @@
 Source: Hoffer et al. 2019 (arXiv 1901.09335); with masks, Feichtenhofer et al. 2022 (arXiv
 2205.09113, for video). Not in MAE's tables.
 Expected: no published score for pictures.
-Cost: as 800 epochs without repeats, 42 h on 64 V100 GPUs, with a quarter of the decoding.
+Cost: as for 800 epochs without repeats, 42 h on 64 V100 GPUs, with a quarter of the decoding.
 
     bash tools/dist_train.sh \
         configs/pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py 8
