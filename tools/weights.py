@@ -42,7 +42,7 @@ def get_weights(args: argparse.Namespace) -> None:
             print(f'{name}: {fetch_timm(name.removeprefix(TIMM))}')
             continue
         weights = find_published(name)
-        print(f'{name}: {weights.holds}; license: {weights.licence}; {weights.page}')
+        print(f'{name}: {weights.holds}; license: {weights.license}; {weights.page}')
         print(f'{name}: {fetch(weights, args.folder)}')
 
 
@@ -50,7 +50,7 @@ def print_list() -> None:
     """Print two lines per entry: name and file; description and source."""
     for weights in PUBLISHED:
         print(f'{weights.name:<24} {FOLDER}/{weights.file}')
-        source = f'; {weights.licence}; {weights.page}' if weights.page else ''
+        source = f'; {weights.license}; {weights.page}' if weights.page else ''
         print(f'{"":<24} {weights.holds}{source}')
 
 

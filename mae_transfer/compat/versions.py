@@ -193,12 +193,12 @@ def tested_version(name: str) -> str | None:
     for line in read_requirements_file(REQUIREMENTS / 'constraints.txt'):
         pin = Requirement(line)
         applies = pin.marker is None or pin.marker.evaluate()
-        if applies and _normalise(pin.name) == _normalise(name):
+        if applies and _normalize(pin.name) == _normalize(name):
             return next(iter(pin.specifier)).version
     return None
 
 
-def _normalise(name: str) -> str:
+def _normalize(name: str) -> str:
     """Write a distribution name as package indexes compare names."""
     return re.sub(r'[-_.]+', '-', name).lower()
 

@@ -20,7 +20,7 @@ from mae_transfer.data.num_classes import set_num_classes
 COCO_TYPES = ('CocoDataset',)
 MAX_STRAY_BOXES = 0.1  # share of boxes that may leave their image, by rounding or careless labels
 SAMPLED_FILES = 5
-COCO_COLOURS = 80  # in the palette of mmdet's CocoDataset; drawing fails beyond it
+COCO_COLORS = 80  # in the palette of mmdet's CocoDataset; drawing fails beyond it
 
 
 def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> list[str]:
@@ -67,8 +67,8 @@ def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> l
                 f'  {list(first)}\n  {list(names)}\nmake both list the same categories in one order'
             )
         dataset['metainfo'] = {**(dataset.get('metainfo') or {}), 'classes': names}
-        if len(names) > COCO_COLOURS:
-            dataset['metainfo'].setdefault('palette', None)  # drawing then makes up its colours
+        if len(names) > COCO_COLORS:
+            dataset['metainfo'].setdefault('palette', None)  # drawing then makes up its colors
     _check_evaluators(cfg, loaders)
     if first is None:
         return lines

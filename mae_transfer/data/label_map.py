@@ -110,12 +110,12 @@ def map_labels(seg: np.ndarray, table: np.ndarray, path: str) -> np.ndarray:
         Labels, (H, W), uint8.
 
     Raises:
-        ValueError: The mask is a colour picture, or a value is neither mapped nor ignored.
+        ValueError: The mask is a color picture, or a value is neither mapped nor ignored.
     """
     if seg.ndim != 2:
         raise ValueError(
             f'{path} has shape {seg.shape}: a mask has one channel whose values are class numbers; '
-            'convert colours to class numbers first'
+            'convert colors to class numbers first'
         )
     if seg.max(initial=0) > IGNORE or seg.min(initial=0) < 0:
         raise ValueError(

@@ -92,7 +92,7 @@ class SceneConfig:
         edge_width: Width of the soft outline, pixels, > 0 and at most 1/16 of the smallest object.
         background_zoom: Pixels of photograph per pixel of picture, each in [0.05, 100]; limited by
             the size of the photograph.
-        colour_jitter: Largest relative change of each channel of a photograph, in [0, 1).
+        color_jitter: Largest relative change of each channel of a photograph, in [0, 1).
         hue_shift: Largest hue rotation of a digit's texture, degrees, in [0, 180].
         lighting: Largest relative change of brightness from the center to the border, in [0, 1).
         noise: Standard deviation of the pixel noise, gray levels of 255, >= 0.
@@ -112,7 +112,7 @@ class SceneConfig:
     shadow: float = 0.35
     edge_width: float = 1.2
     background_zoom: tuple[float, float] = (1.5, 3.0)
-    colour_jitter: float = 0.25
+    color_jitter: float = 0.25
     hue_shift: float = 180.0
     lighting: float = 0.25
     noise: float = 3.0
@@ -146,7 +146,7 @@ class SceneConfig:
         _check(
             0 < self.edge_width <= widest, 'edge_width', self.edge_width, f'in (0, {widest:g}] px'
         )
-        _check(0 <= self.colour_jitter < 1, 'colour_jitter', self.colour_jitter, 'in [0, 1)')
+        _check(0 <= self.color_jitter < 1, 'color_jitter', self.color_jitter, 'in [0, 1)')
         _check(0 <= self.hue_shift <= 180, 'hue_shift', self.hue_shift, 'in [0, 180] degrees')
         _check(0 <= self.lighting < 1, 'lighting', self.lighting, 'in [0, 1)')
         _check(self.noise >= 0, 'noise', self.noise, '>= 0 gray levels')
@@ -216,7 +216,7 @@ def render_scene(config: SceneConfig, split: str, index: int) -> Scene:
         )
 
     canvas = _photograph_crop(rng, source, height, width, config.background_zoom)
-    canvas = np.minimum(canvas * _channel_gains(rng, config.colour_jitter), 255)
+    canvas = np.minimum(canvas * _channel_gains(rng, config.color_jitter), 255)
     for alpha in fields:
         _lay_down(canvas, alpha, rng, config, source)
     _light(canvas, rng, config.lighting)
@@ -342,14 +342,14 @@ def _lay_down(
 
     alpha = alpha[..., None]
     below = (window * alpha).sum((0, 1)) / alpha.sum()
-    color = _other_colour(rng, below, config.contrast)
+    color = _other_color(rng, below, config.contrast)
     texture = _photograph_crop(rng, source, height, width, config.background_zoom)
     texture = _turn_hue(texture, rng.uniform(-config.hue_shift, config.hue_shift))
     texture = color + config.texture_mix * (texture - texture.mean((0, 1)))
     window += alpha * (np.clip(texture, 0, 255) - window)
 
 
-def _other_colour(
+def _other_color(
     rng: np.random.Generator, color: np.ndarray, contrast: tuple[float, float]
 ) -> np.ndarray:
     """Sample a color whose most different channel is ``contrast`` of the value range away."""

@@ -92,7 +92,7 @@ def resize_pos_embed(
 
 
 def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
-    """Recognise fixed sine-cosine positions by comparing them with the tables of both axis orders.
+    """Recognize fixed sine-cosine positions by comparing them with the tables of both axis orders.
 
     Args:
         pos_embed: (1, rows, C); the rows in front of those of the patches are not looked at.
@@ -100,7 +100,7 @@ def sincos_orders(pos_embed: Tensor, grid: tuple[int, int]) -> tuple[str, ...]:
 
     Returns:
         The orders that fit: none for learned positions, both for a single patch. Tables that were
-        computed or saved in half precision are recognised.
+        computed or saved in half precision are recognized.
     """
     dims, num_patches = pos_embed.shape[2], grid[0] * grid[1]
     if dims % 4:

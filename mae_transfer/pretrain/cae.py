@@ -36,7 +36,7 @@ class ContextAutoencoder(BaseSelfSupervisor):
             'rescaled' (BEiT's, which its script for ViT-L means to ask for).
         data_preprocessor: MMPretrain's ``TwoNormDataPreprocessor`` for two views;
             ``SelfSupDataPreprocessor`` by default.
-        init_cfg: Initialisation; see MMEngine.
+        init_cfg: Initialization; see MMEngine.
 
     Raises:
         ValueError: If the encoder cannot run on visible patches alone, or ``linear_init`` is
@@ -80,7 +80,7 @@ class ContextAutoencoder(BaseSelfSupervisor):
         return facts
 
     def init_weights(self) -> None:
-        """Initialise as CAE does, then load what ``init_cfg`` names."""
+        """Initialize as CAE does, then load what ``init_cfg`` names."""
         init_context_autoencoder(self.backbone, self.neck, self.linear_init)
         super().init_weights()
 
@@ -158,11 +158,11 @@ class ContextAutoencoder(BaseSelfSupervisor):
 
         Args:
             inputs: Preprocessed images, (B, C, H, W), one view: a ``TokenTarget`` must know how
-                they are normalised.
+                they are normalized.
             mask: See :meth:`loss`.
 
         Returns:
-            The images with hidden patches at zero (the mean colour), (B, C, H, W); what the targets
+            The images with hidden patches at zero (the mean color), (B, C, H, W); what the targets
             of the visible patches and the predictions of the hidden ones show, in pixels on the
             scale of ``inputs``, (B, C, H, W); the mask (B, L), bool, True = hidden.
         """

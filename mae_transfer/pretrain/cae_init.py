@@ -11,7 +11,7 @@ LINEAR_INITS = ('xavier', 'rescaled')
 
 
 def init_context_autoencoder(encoder: PlainViT, neck: ContextNeck, linear_init: str) -> None:
-    """Initialise as CAE's code does.
+    """Initialize as CAE's code does.
 
     The patch projection and both tokens are normal with standard deviation .02, cut at one standard
     deviation; biases are zero. Linear layers are Xavier-uniform or, 'rescaled' as in BEiT, normal

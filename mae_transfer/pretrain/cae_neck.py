@@ -33,7 +33,7 @@ class ContextNeck(BaseModule):
         drop_path_rate: Stochastic depth of the last block of each; it grows linearly from 0.
         pos_order: Axis order of the positions: 'yx' (CAE) or 'xy' (MAE).
         norm_eps: Epsilon of the layer norms.
-        init_cfg: Initialisation; see MMEngine.
+        init_cfg: Initialization; see MMEngine.
     """
 
     def __init__(

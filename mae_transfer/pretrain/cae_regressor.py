@@ -11,7 +11,7 @@ from mae_transfer.layers.cross_attention import CrossAttention
 class RegressorBlock(nn.Module):
     """Queries of hidden patches attend to all patches (Chen et al. 2022, section 3.1 and its code).
 
-    Unlike a pre-norm block, the second residual branch starts from the normalised state.
+    Unlike a pre-norm block, the second residual branch starts from the normalized state.
 
     Args:
         embed_dims: Width D of a token.

@@ -61,7 +61,7 @@ class DiscreteVAE(BaseSelfSupervisor):
         kl_weight: Weight of the divergence, beta; an ``AnnealHook`` may raise it.
         straight_through: Whether the decoder gets one code per place while the gradient is that of
             the mixture.
-        init_cfg: Initialisation; see MMEngine.
+        init_cfg: Initialization; see MMEngine.
 
     Raises:
         ValueError: If a size is below 1 or the temperature not above 0.

@@ -7,16 +7,16 @@ from torch import Tensor, nn
 from mae_transfer.layers.patchify import patch_grid, patchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-5  # cells of one colour have no gradient
+EPS = 1e-5  # cells of one color have no gradient
 
 
 @MODELS.register_module()
 class HOGTarget(nn.Module):
     """HOG of each patch (MaskFeat, Wei et al. 2021, https://arxiv.org/abs/2112.09133, section 3).
 
-    As in Dalal and Triggs (2005): differences of the two neighbours of a pixel, 0 at the border;
+    As in Dalal and Triggs (2005): differences of the two neighbors of a pixel, 0 at the border;
     orientations without sign, in bins of equal width; histograms of cells, weighted by the length
-    of the gradient. As in MaskFeat, each channel has its own histograms and each cell is normalised
+    of the gradient. As in MaskFeat, each channel has its own histograms and each cell is normalized
     by its own L2 norm, so they hardly depend on the scale of the input's channels.
 
     MaskFeat's code, and MMPretrain's ``HOGGenerator`` after it, smooths the differences (Sobel) and

@@ -39,7 +39,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             as released, and so its published scores, does: it counts the class token among the
             visible patches and starts its mask one place too late, with 191 of 192 patches.
         data_preprocessor: MMPretrain's ``SelfSupDataPreprocessor`` by default.
-        init_cfg: Initialisation; see MMEngine.
+        init_cfg: Initialization; see MMEngine.
 
     Raises:
         ValueError: If the encoder cannot run on visible patches alone, or ``linear_init`` is
@@ -90,7 +90,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         return facts
 
     def init_weights(self) -> None:
-        """Initialise as MAE does (appendix A.1), then load what ``init_cfg`` names.
+        """Initialize as MAE does (appendix A.1), then load what ``init_cfg`` names.
 
         Linear layers and the patch projection, seen as a linear layer, are Xavier-uniform with
         zero bias; class and mask token are normal with std .02; the bias of the patch projection
@@ -195,7 +195,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
             mask: See :meth:`predict_patches`.
 
         Returns:
-            The images with hidden patches at zero (the mean colour), (B, C, H, W); the prediction
+            The images with hidden patches at zero (the mean color), (B, C, H, W); the prediction
             for every patch in pixels on the scale of ``inputs``, (B, C, H, W); the mask (B, L),
             bool, True = hidden.
         """

@@ -31,7 +31,7 @@ class MAEDecoder(BaseModule):
         input_layer: Whether a linear layer takes the tokens from the encoder's width to the
             decoder's; without it both must be the same.
         final_norm: Whether a layer norm follows the blocks, before the prediction.
-        init_cfg: Initialisation; see MMEngine.
+        init_cfg: Initialization; see MMEngine.
 
     Raises:
         ValueError: If the widths differ and there is no input layer.

@@ -1,11 +1,11 @@
-"""Pixels as the target of masked pre-training, plain or normalised per patch."""
+"""Pixels as the target of masked pre-training, plain or normalized per patch."""
 
 from torch import Tensor, nn
 
 from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.registry import MODELS
 
-EPS = 1e-6  # as in MAE's code: patches of one colour have no variance
+EPS = 1e-6  # as in MAE's code: patches of one color have no variance
 
 
 @MODELS.register_module()
@@ -14,7 +14,7 @@ class PixelTarget(nn.Module):
 
     Args:
         patch_size: Side of a patch, in pixels.
-        norm_pix: Whether each patch is normalised by its own mean and standard deviation, over all
+        norm_pix: Whether each patch is normalized by its own mean and standard deviation, over all
             its pixels and channels; the variance is unbiased, with 1e-6 added inside the root.
         channel_first: Layout of a target; see :func:`~mae_transfer.layers.patchify.patchify`.
     """
@@ -54,7 +54,7 @@ class PixelTarget(nn.Module):
     def to_images(self, pred: Tensor, images: Tensor) -> Tensor:
         """Turn predictions back into pictures on the scale of ``images``.
 
-        A normalised prediction says nothing of brightness and contrast; it gets those of the true
+        A normalized prediction says nothing of brightness and contrast; it gets those of the true
         patch.
 
         Args:

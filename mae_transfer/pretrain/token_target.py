@@ -41,7 +41,7 @@ class TokenTarget(nn.Module):
         tokenizer: ``dict(type='DiscreteVAE', ...)`` with the sizes it was trained with, or
             ``dict(type='DALL-E')``, MMPretrain's copy of DALL-E's encoder.
         checkpoint: Its weights: a local file, or the work dir of a run. All tensors must fit.
-        image_mean: Mean that the images were normalised with, per channel, in pixel values. By
+        image_mean: Mean that the images were normalized with, per channel, in pixel values. By
             default they come in DALL-E's range, as the second view of CAE's pre-training does.
         image_std: The same for the standard deviation.
         view_size: Size of the tokenizer's view, in pixels, an int for squares or (H, W): half the
@@ -111,7 +111,7 @@ class TokenTarget(nn.Module):
         """Tokenize images, in float32 under autocast, too.
 
         Args:
-            images: (B, C, H, W), normalised as ``image_mean`` and ``image_std`` say.
+            images: (B, C, H, W), normalized as ``image_mean`` and ``image_std`` say.
 
         Returns:
             Most likely codes, row by row of the grid, (B, L), int64.

@@ -1,6 +1,6 @@
 """The range of pixels that every tokenizer here takes, DALL-E's: 0..255 -> 0.1..0.9.
 
-One range for all tokenizers means that a target's normalisation cannot disagree with the one that
+One range for all tokenizers means that a target's normalization cannot disagree with the one that
 its tokenizer was trained with. In a config of MMPretrain's ``TwoNormDataPreprocessor`` it is
 ``second_mean=[-31.875] * 3, second_std=[318.75] * 3``.
 """
@@ -17,10 +17,10 @@ TOLERANCE = 1e-3
 
 
 def to_tokenizer_range(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Undo a normalisation and map pixels to DALL-E's range.
+    """Undo a normalization and map pixels to DALL-E's range.
 
     Args:
-        images: (B, C, H, W), normalised as ``(pixel - mean) / std``.
+        images: (B, C, H, W), normalized as ``(pixel - mean) / std``.
         mean: One number per channel, in pixel values of 0..255.
         std: The same.
 

@@ -357,7 +357,7 @@ def test_pretrained_vit__in_a_model_of_a_framework(save, count_loads, framework)
                     strides=[2, 4, 8, 16, 32],
                 ),
             ),
-            # an initialiser of the whole model must not overwrite what was loaded
+            # an initializer of the whole model must not overwrite what was loaded
             init_cfg=dict(type='Constant', layer='Linear', val=7.0),
         ),
         'mmseg': dict(

@@ -84,8 +84,8 @@ def test_private_names__of_a_data_set():
     assert BaseDataset(lazy_init=True)._metainfo == {}
 
 
-def test_private_names__of_a_model_that_is_initialised():
-    """MMEngine keeps a log of who initialised what, and passes over what ``is_init``."""
+def test_private_names__of_a_model_that_is_initialized():
+    """MMEngine keeps a log of who initialized what, and passes over what ``is_init``."""
     seen = []
 
     class Watching(BaseModule):

@@ -72,15 +72,15 @@ def test_file_name__with_a_lie_about_the_protocol_is_caught(path, wrong):
         (PARTIAL, {'backbone', 'head'}),
     ],
 )
-def test_protocol__optimises_what_it_trains_and_nothing_else(path, parts):
+def test_protocol__optimizes_what_it_trains_and_nothing_else(path, parts):
     model, optimizer = build(path)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    optimised = {
+    optimized = {
         names[id(parameter)].partition('.')[0]
         for group in optimizer.param_groups
         for parameter in group['params']
     }
-    assert optimised == parts
+    assert optimized == parts
     assert isinstance(optimizer, MAELARS) == ('linear' in path)
 
 

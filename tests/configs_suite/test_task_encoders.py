@@ -1,4 +1,4 @@
-"""Encoders of the detection and segmentation recipes: learning rates, decay, initialisations.
+"""Encoders of the detection and segmentation recipes: learning rates, decay, initializations.
 
 The tables are written by hand from the papers and from the released code.
 """
@@ -102,7 +102,7 @@ def test_recipe__learning_rate_and_decay_of_each_kind_of_parameter(path, table, 
         assert not [name for name in of_name if part in name], part
 
 
-# ---- initialisations
+# ---- initializations
 
 
 def source(cfg: Config, **changes: object) -> dict[str, Tensor]:
@@ -148,7 +148,7 @@ def beit_file(cfg: Config) -> dict:
         (segmentation.BEIT, beit_file),
     ],
 )
-def test_initialisation__of_each_method_fits_its_config(path, make_file, tmp_path):
+def test_initialization__of_each_method_fits_its_config(path, make_file, tmp_path):
     """Every tensor of the encoder comes from the file, but for what may start fresh by design."""
     cfg = shrink(load(path))
     cfg.model.backbone.patch_size = 16
@@ -167,7 +167,7 @@ def test_initialisation__of_each_method_fits_its_config(path, make_file, tmp_pat
     assert maps.shape == (1, 32, 3, 4) and maps.isfinite().all()
 
 
-def test_initialisation__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
+def test_initialization__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
     """Blocks with windows and global ones, without the rows of the class token."""
     cfg = shrink(load(detection.FPN_BEIT))
     file = tmp_path / 'beit.pth'
@@ -182,7 +182,7 @@ def test_initialisation__table_of_beit_reaches_both_kinds_of_blocks(tmp_path):
 
 
 @pytest.mark.parametrize('path', [detection.DETECT, detection.FPN, segmentation.REL_POS])
-def test_initialisation__random_weights_by_an_option(path):
+def test_initialization__random_weights_by_an_option(path):
     cfg = load(path)
     assert cfg.model.backbone.init_cfg.type == 'PretrainedViT'
     cfg.merge_from_dict(cfg_options('model.backbone.init_cfg=None'))

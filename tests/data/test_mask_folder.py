@@ -50,7 +50,7 @@ def test_check_masks__value_without_a_meaning(cfg, tmp_path):
         check_masks(cfg)
 
 
-def test_check_masks__colour_masks(cfg, tmp_path):
+def test_check_masks__color_masks(cfg, tmp_path):
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / 'ann' / 'a.png')
     with pytest.raises(ValueError, match='a.png has shape'):
         check_masks(cfg)

@@ -149,7 +149,7 @@ def test_scene__another_seed_gives_other_pictures():
 
 
 def test_scene__objects_differ_from_what_they_cover():
-    """Without texture, light and noise: one colour, ``contrast`` away from what is below."""
+    """Without texture, light and noise: one color, ``contrast`` away from what is below."""
     config = replace(
         WIDE,
         texture_mix=0,
@@ -164,7 +164,7 @@ def test_scene__objects_differ_from_what_they_cover():
         scene = render_scene(config, 'train', index)
         core = cv2.erode(scene.masks[0].astype(np.uint8), np.ones((3, 3))) > 0
         assert np.ptp(scene.image[core].astype(int), axis=0).max() <= 1
-        # Contrast 0 paints the same digit in the mean colour of the ground.
+        # Contrast 0 paints the same digit in the mean color of the ground.
         ground = render_scene(replace(config, contrast=(0, 0)), 'train', index)
         np.testing.assert_array_equal(ground.masks, scene.masks)
         step = np.abs(scene.image[core][0].astype(int) - ground.image[core][0].astype(int)).max()
@@ -449,7 +449,7 @@ def test_command_line__writes_the_set_and_names_it(tmp_path, capsys):
         (dict(shadow=2), 'shadow=2'),
         (dict(edge_width=4), r'edge_width=4 .* in \(0, 1.75\] px'),
         (dict(background_zoom=(0, 1)), 'background_zoom'),
-        (dict(colour_jitter=1), 'colour_jitter=1'),
+        (dict(color_jitter=1), 'color_jitter=1'),
         (dict(hue_shift=200), 'hue_shift=200'),
         (dict(lighting=1), 'lighting=1'),
         (dict(noise=-1), 'noise=-1'),

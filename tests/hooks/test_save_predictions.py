@@ -52,7 +52,7 @@ def sample_of(picture_path: str) -> BaseDataElement:
 
 @pytest.fixture
 def picture(tmp_path):
-    """A file of 40x100 pixels, each of another colour."""
+    """A file of 40x100 pixels, each of another color."""
     (tmp_path / 'images' / 'val').mkdir(parents=True)
     path = tmp_path / 'images' / 'val' / '0.jpg.png'
     pixels = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)

@@ -66,7 +66,7 @@ def test_propose_blocks__area_aspect_and_place_keep_the_rules():
 
 
 def test_block_mask__blocks_hold_together():
-    """Neighbours of a hidden patch are hidden far more often than 50 %, and the border is too."""
+    """Neighbors of a hidden patch are hidden far more often than 50 %, and the border is too."""
     maps = block_mask(500, (14, 14), 98, generator=seeded()).reshape(-1, 14, 14)
     right = maps[:, :, 1:][maps[:, :, :-1]].float().mean()
     assert right > 0.75

@@ -36,7 +36,7 @@ def test_attentive_probe__equals_its_formula(skip):
 
 
 def test_attentive_probe__case_by_hand():
-    """One head, identity projections, a query of zeros: the mean of the normalised tokens.
+    """One head, identity projections, a query of zeros: the mean of the normalized tokens.
 
     Tokens (1, 3) and (6, 2) have the layer norms (-1, 1) and (1, -1), their mean is 0; with a bias
     of (5, 7) in norm_v it is (5, 7).

@@ -11,7 +11,7 @@ GRID = (SIDE // P, SIDE // P)
 
 
 def pictures(number: int, seed: int) -> torch.Tensor:
-    """Four coloured discs on a coloured slope, normalised; (number, 3, SIDE, SIDE)."""
+    """Four colored discs on a colored slope, normalized; (number, 3, SIDE, SIDE)."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*size: int) -> torch.Tensor:
@@ -21,8 +21,8 @@ def pictures(number: int, seed: int) -> torch.Tensor:
     y, x = torch.meshgrid(line, line, indexing='ij')
     images = draw(3) + (draw(3) - 0.5) * x + (draw(3) - 0.5) * y
     for _ in range(4):
-        centre, radius = draw(2), 0.1 + 0.2 * draw(1)
-        inside = (x - centre[:, :1]) ** 2 + (y - centre[:, 1:]) ** 2 < radius**2
+        center, radius = draw(2), 0.1 + 0.2 * draw(1)
+        inside = (x - center[:, :1]) ** 2 + (y - center[:, 1:]) ** 2 < radius**2
         images = torch.where(inside, draw(3), images)
     return (images - images.mean()) / images.std()
 

@@ -54,7 +54,7 @@ def test_regressor__equals_the_loop():
         torch.testing.assert_close(found[image], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_regressor_block__second_residual_starts_from_the_normalised_state():
+def test_regressor_block__second_residual_starts_from_the_normalized_state():
     """Without branches a pre-norm block would give its input; this one gives its norm."""
     block = RegressorBlock(D, HEADS)
     nn.init.zeros_(block.ls1.gamma)

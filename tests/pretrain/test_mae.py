@@ -256,7 +256,7 @@ def test_mae__every_trainable_parameter_learns():
             assert parameter.grad.isfinite().all() and parameter.grad.abs().max() > 0, name
 
 
-def test_mae__initialisation_follows_the_paper():
+def test_mae__initialization_follows_the_paper():
     torch.manual_seed(0)
     model = build()
     before = model.backbone.patch_embed.proj.bias.clone()

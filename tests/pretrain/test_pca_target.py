@@ -14,7 +14,7 @@ P, DIMS = 4, 4 * 4 * 3
 
 
 def photos(batch: int = 12, size: tuple[int, int] = (16, 24)) -> torch.Tensor:
-    """Noise with neighbours alike, brightness and channels unlike: variances that differ."""
+    """Noise with neighbors alike, brightness and channels unlike: variances that differ."""
     noise = torch.randn(batch, 3, size[0] // 2, size[1] // 2).repeat_interleave(2, 2)
     smooth = noise.repeat_interleave(2, 3) + 0.3 * torch.randn(batch, 3, *size)
     return smooth * torch.tensor([1.0, 2.0, 0.5]).reshape(3, 1, 1) + 0.7

@@ -93,8 +93,8 @@ def test_target__resumes_with_the_same_tokenizer_only(saved, tmp_path):
         TokenTarget(TOKENIZER, str(other)).load_state_dict(state)
 
 
-def test_target__reduces_and_renormalises_what_another_view_was_given(saved):
-    """Flat pictures of 200, normalised for the encoder and twice the size: the same tokens."""
+def test_target__reduces_and_renormalizes_what_another_view_was_given(saved):
+    """Flat pictures of 200, normalized for the encoder and twice the size: the same tokens."""
     _, path = saved
     pixels = torch.full((1, 3, 16, 24), 200.0)
     column = torch.tensor([IMAGE_MEAN, IMAGE_STD]).reshape(2, 3, 1, 1)

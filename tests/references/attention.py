@@ -31,7 +31,7 @@ def naive_relative_attention(attn: nn.Module, x: Tensor, grid: tuple[int, int]) 
 
 
 def naive_window_attention(attn: nn.Module, x: Tensor, size: int) -> Tensor:
-    """Attention in windows of a normalised map (B, h, w, C), window by window.
+    """Attention in windows of a normalized map (B, h, w, C), window by window.
 
     A window that sticks out holds zero tokens, which take part as keys.
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def channel_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-6) -> Tensor:
-    """Normalise the channels of each position: (x - mean) / sqrt(biased variance + eps)."""
+    """Normalize the channels of each position: (x - mean) / sqrt(biased variance + eps)."""
     mean = x.mean(dim=1, keepdim=True)
     variance = ((x - mean) ** 2).mean(dim=1, keepdim=True)
     return (x - mean) / (variance + eps).sqrt() * weight.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1)

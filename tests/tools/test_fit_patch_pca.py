@@ -14,12 +14,12 @@ CONFIG = f'{FOLDER}/ablation/mae_vit-large-p16_pca_8xb512-amp-coslr-800e_in1k.py
 
 @pytest.fixture
 def arguments(tmp_path) -> list[str]:
-    """Three grey pictures, so that a patch has 256 values at the most that differ."""
+    """Three gray pictures, so that a patch has 256 values at the most that differ."""
     rng = np.random.default_rng(0)
     (tmp_path / 'photos').mkdir()
     for i in range(3):
-        grey = rng.integers(0, 256, (60, 80, 1), np.uint8).repeat(3, 2)
-        Image.fromarray(grey).save(tmp_path / 'photos' / f'{i}.png')
+        gray = rng.integers(0, 256, (60, 80, 1), np.uint8).repeat(3, 2)
+        Image.fromarray(gray).save(tmp_path / 'photos' / f'{i}.png')
     options = [f'data.root={tmp_path}', 'data.train_img=photos']
     return ['--workers', '0', '--cfg-options', *options]
 
@@ -31,7 +31,7 @@ def test_fit__writes_what_the_target_reads(run_main, arguments, tmp_path):
     path = tmp_path / 'work_dirs' / 'patch-pca_in1k-p16.npz'
     pca = PatchPCA.load(path)
     assert pca.num_patches == 392
-    # Normalisation stretches each channel of a grey picture differently: they stay proportional.
+    # Normalization stretches each channel of a gray picture differently: they stay proportional.
     std = torch.tensor([58.395, 57.12, 57.375])
     first = pca.components[0].reshape(256, 3) * std
     torch.testing.assert_close(first, first[:, :1].expand(-1, 3), rtol=1e-3, atol=1e-3)

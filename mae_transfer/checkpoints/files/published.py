@@ -21,7 +21,7 @@ BLOCK = 2**20  # bytes hashed at a time
 
 MAE = 'https://github.com/facebookresearch/mae'
 MAE_FILES = 'https://dl.fbaipublicfiles.com/mae'
-MAE_LICENCE = 'CC-BY-NC 4.0'
+MAE_LICENSE = 'CC-BY-NC 4.0'
 VITDET = 'https://github.com/facebookresearch/detectron2/tree/main/projects/ViTDet'
 CAE_DRIVE = 'https://drive.google.com/drive/folders/1wwhg7nj2GQuU9uthVuQLkEEXEjx90G7g'
 BEIT = 'https://github.com/microsoft/unilm/tree/master/beit'
@@ -38,7 +38,7 @@ class Weights:
         holds: Method, encoder, training length and parts.
         page: Where the publisher describes them; '' if no such weights have been published.
         url: Address of the file; '' if it must be downloaded manually from ``page``.
-        licence: License of the weights, if the publisher states one.
+        license: License of the weights, if the publisher states one.
         hash: 'md5:' or 'sha256:' and the digits that are published; '' if none are.
     """
 
@@ -47,7 +47,7 @@ class Weights:
     holds: str
     page: str
     url: str = ''
-    licence: str = 'see its page'
+    license: str = 'see its page'
     hash: str = ''
 
 
@@ -59,7 +59,7 @@ def _mae(name: str, holds: str, folder: str, digits: str = '', page: str = MAE) 
         holds,
         page,
         f'{MAE_FILES}/{folder}/{file}',
-        MAE_LICENCE,
+        MAE_LICENSE,
         f'md5:{digits}' if digits else '',
     )
 
@@ -278,7 +278,7 @@ def markdown_table(table: Iterable[Weights] = PUBLISHED) -> str:
             f'`{weights.file}`',
             weights.holds,
             source,
-            weights.licence if weights.page else '',
+            weights.license if weights.page else '',
             weights.hash,
         )
         lines.append(f'| {" | ".join(cells)} |')

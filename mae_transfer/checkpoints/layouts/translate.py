@@ -54,7 +54,7 @@ class EncoderTensors:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-def recognise(file: CheckpointFile) -> tuple[Layout, str]:
+def recognize(file: CheckpointFile) -> tuple[Layout, str]:
     """Find the layout of a file and the subtree of its encoder.
 
     Raises:
@@ -96,7 +96,7 @@ def encoder_tensors(file: CheckpointFile) -> EncoderTensors:
     Raises:
         ValueError: If no layout matches, or two tensors of the file get the same name.
     """
-    layout, prefix = recognise(file)
+    layout, prefix = recognize(file)
     tensors: Tensors = {}
     origins: dict[str, list[str]] = {}
     others: dict[str, list[str]] = {}

@@ -65,7 +65,7 @@ def test_table__of_mae_is_what_its_readme_states():
     base = find_published('mae-vit-base')
     assert base.file == 'mae_pretrain_vit_base.pth'
     assert base.url == 'https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth'
-    assert (base.hash, base.licence) == ('md5:8cad7c', 'CC-BY-NC 4.0')
+    assert (base.hash, base.license) == ('md5:8cad7c', 'CC-BY-NC 4.0')
 
 
 def test_find_published__says_the_closest():

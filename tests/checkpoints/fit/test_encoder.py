@@ -26,7 +26,7 @@ def fit(vit, tensors, metadata=None, stated=None, layout='timm ViT', **kwargs):
 
 
 def bicubic(table, old, new):
-    """Cubic convolution (a = -0.75) between half-pixel centres, clamped at the border."""
+    """Cubic convolution (a = -0.75) between half-pixel centers, clamped at the border."""
 
     def taps(i, n_old, n_new):
         place = (i + 0.5) * n_old / n_new - 0.5

@@ -116,7 +116,7 @@ def file_of(layout, tensors):
 
 
 @pytest.mark.parametrize('layout', WRITABLE, ids=lambda layout: layout.name)
-def test_encoder_tensors__recognises_what_name_encoder_writes(layout):
+def test_encoder_tensors__recognizes_what_name_encoder_writes(layout):
     options = dict(layer_scale_init=0.1)
     if not layout.facts.get('layer_scale', 'III' in layout.name):
         options = {}

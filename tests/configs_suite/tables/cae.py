@@ -38,7 +38,7 @@ RECIPES = {
     LARGE_INTENDED: cae(1600),
 }
 
-NORMALISATION = {
+NORMALIZATION = {
     'model.data_preprocessor.mean': [123.675, 116.28, 103.53],
     'model.data_preprocessor.std': [58.395, 57.12, 57.375],
     'model.data_preprocessor.to_rgb': True,
@@ -80,7 +80,7 @@ DALL_E = {'model.target_generator.tokenizer.type': 'DALL-E'}
 LOADER = {'train_dataloader.drop_last': True, 'train_dataloader.batch_size': 256}
 HALVES = {'train_dataloader.batch_size': 128, 'optim_wrapper.accumulative_counts': 2}
 PIXELS = {
-    **NORMALISATION,
+    **NORMALIZATION,
     **MODEL,
     **LOADER,
     'model.data_preprocessor.type': 'SelfSupDataPreprocessor',
@@ -98,7 +98,7 @@ PIXELS = {
 def encoder(arch: str | dict, width: int, layer_scale: float) -> dict:
     """Facts of a recipe with DALL-E's tokens; only the encoder differs."""
     return {
-        **NORMALISATION,
+        **NORMALIZATION,
         **MODEL,
         **TOKENS,
         **DALL_E,
@@ -129,7 +129,7 @@ FACTS = {
         'train_cfg.max_epochs': 1600,
     },
     path('base', 300, 'dvae'): {
-        **NORMALISATION,
+        **NORMALIZATION,
         **MODEL,
         **TOKENS,
         **LOADER,

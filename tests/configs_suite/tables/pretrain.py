@@ -59,7 +59,7 @@ RECIPES = {
     REPEAT: mae(200, 10),  # passes over the files, each with four samples of a picture
 }
 
-NORMALISATION = {
+NORMALIZATION = {
     'model.data_preprocessor.mean': [123.675, 116.28, 103.53],
     'model.data_preprocessor.std': [58.395, 57.12, 57.375],
     'model.data_preprocessor.to_rgb': True,
@@ -111,7 +111,7 @@ def facts_of_variant(variant: str) -> dict:
 
 FACTS = {
     MAE_800: {
-        **NORMALISATION,
+        **NORMALIZATION,
         **model_facts('base', 14, 768, 768, (8, 512, 16)),
         'model.type': 'MaskedAutoencoder',
         'train_cfg.max_epochs': 800,
