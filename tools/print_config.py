@@ -5,8 +5,9 @@ import contextlib
 import sys
 
 from mae_transfer.run.command_line import add_config_arguments
-from mae_transfer.run.config import read_config
+from mae_transfer.run.config import load_config, merge_options
 from mae_transfer.run.errors import run_tool
+from mae_transfer.run.length import length_of, set_length
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,9 +18,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def print_config(config: str, options: dict) -> None:
-    """Print only the config to stdout; frameworks' messages during import go to stderr."""
+    """Print the config alone; what frameworks and options report goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
-        cfg = read_config(config, options)
+        cfg = load_config(config)
+        recipe = length_of(cfg)
+        merge_options(cfg, options)
+        for line in set_length(cfg, recipe, options):
+            print(line)
     print(cfg.pretty_text)
 
 

@@ -12,6 +12,8 @@ MOVED = {
     'data.scenes': 'mae_transfer.demo.scenes',
     'data.scene_render': 'mae_transfer.demo.scene_render',
     'data.scene_writers': 'mae_transfer.demo.scene_writers',
+    'layers.layer_norm2d': 'timm.layers (LayerNorm2d)',
+    'layers.window': 'timm.models.vision_transformer_sam (window_partition, window_unpartition)',
     'report': 'mae_transfer.run.metric_names and mae_transfer.demo.results',
     'transfer': 'mae_transfer.necks (pyramids, probes, norms) and mae_transfer.checkpoints '
     '(reading, loading, exporting)',

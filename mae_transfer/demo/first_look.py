@@ -25,7 +25,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.structures import BaseDataElement, InstanceData
 from torchvision.ops import box_iou
 
-from mae_transfer.checkpoints.files.work_dir import last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
 from mae_transfer.compat.atomic_write import write_atomically
 from mae_transfer.demo.plans import Plan
 from mae_transfer.demo.results import METRICS

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from mae_transfer.checkpoints.files.work_dir import last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
 from mae_transfer.compat.atomic_write import write_atomically
 from mae_transfer.demo.plans import Plan
 from mae_transfer.run.places import ROOT, find_file

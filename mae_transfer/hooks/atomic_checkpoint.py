@@ -7,7 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from mae_transfer.checkpoints.files.work_dir import POINTER
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
 from mae_transfer.registry import HOOKS
 

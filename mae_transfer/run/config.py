@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mmengine.config import Config
 
-from mae_transfer.checkpoints.files.work_dir import POINTER
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.data.data_block import apply_data_block
 from mae_transfer.run.options import check_option
 from mae_transfer.run.places import find_file

@@ -47,6 +47,8 @@ def user_sentence(error: Exception) -> str | None:
         return _unregistered(unregistered[1], unregistered[3])
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return text
+    if isinstance(error, ImportError) and isinstance(error.__context__, ImportError):
+        return user_sentence(error.__context__)  # MMEngine wraps what failed in custom_imports
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
         return _unexpected_argument(error, text)
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -31,8 +31,9 @@ class Batch:
 
     def __str__(self) -> str:
         crops = f' x {self.views} crops of each' if self.views > 1 else ''
+        processes = f'{self.processes} process{"es" if self.processes > 1 else ""}'
         return (
-            f'{self.size} = {self.processes} processes x {self.images} images x '
+            f'{self.size} = {processes} x {self.images} images x '
             f'{self.accumulated} accumulated{crops}'
         )
 

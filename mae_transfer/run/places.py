@@ -27,7 +27,7 @@ def find_file(path: str, what: str) -> str:
     if path.startswith(CONFIG_PREFIX):
         path, places = path.removeprefix(CONFIG_PREFIX), [ROOT / 'configs']
     else:
-        places = [Path.cwd(), ROOT]
+        places = list(dict.fromkeys([Path.cwd(), ROOT]))
     for place in places:
         if (place / path).is_file():
             return str(place / path)

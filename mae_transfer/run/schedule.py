@@ -11,6 +11,7 @@ than ten lines.
 from collections.abc import Collection, Iterable, MutableMapping
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from mmengine.config import Config
@@ -25,7 +26,7 @@ TIME_LISTS = ('milestones', 'periods')
 FOREVER = 10**9  # MMEngine's default for the end of a scheduler
 # Arguments of hooks that are times in the run.
 HOOK_TIMES = (
-    *('begin', 'end', 'length', 'begin_iter', 'end_iter', 'begin_epoch', 'end_epoch'),
+    *('length', 'begin_iter', 'end_iter', 'begin_epoch', 'end_epoch'),
     *('switch_epoch', 'stop_epoch', 'num_last_epochs'),
 )
 # Hooks whose `interval` scales with the run; that of others, such as EMA's, belongs to the method.
@@ -93,7 +94,8 @@ class Schedule:
             )
         train_cfg.type = LOOPS_OF_ITERATIONS[train_cfg.type]
         train_cfg.max_iters = train_cfg.pop('max_epochs') * steps
-        train_cfg.val_interval = train_cfg.get('val_interval', 1) * steps
+        if self.cfg.get('val_cfg') is not None:
+            train_cfg.val_interval = train_cfg.get('val_interval', 1) * steps
         if 'val_begin' in train_cfg:
             train_cfg.val_begin *= steps
         if train_cfg.get('dynamic_intervals'):
@@ -171,6 +173,7 @@ class Schedule:
     def _move_schedulers(self) -> None:
         for _, scheduler in self.schedulers():
             self._need_iterations(scheduler)
+        self._follow_given_warm_ups()
         meetings = self._move_warm_ups()
         for key, scheduler in self.schedulers():
             self._move_scheduler(key, scheduler, meetings)
@@ -187,6 +190,16 @@ class Schedule:
         times += [time for name in TIME_LISTS for time in scheduler.get(name) or ()]
         if any((time * self.ratio) % 1 for time in times if time < FOREVER):
             _schedule_by_iteration(scheduler, self.epoch.steps)
+
+    def _follow_given_warm_ups(self) -> None:
+        """Let the scheduler after a warm-up begin where `--cfg-options` ended the warm-up."""
+        found = self.schedulers()
+        for (key, warm_up), (next_key, following) in pairwise(found):
+            if not (_is_warm_up(warm_up) and self._is_given(f'{key}.end')):
+                continue
+            if following.get('begin', 0) and not self._is_given(f'{next_key}.begin'):
+                following['begin'] = warm_up['end']
+                self.given = {*self.given, f'{next_key}.begin'}
 
     def _move_warm_ups(self) -> dict[tuple[bool, float], float]:
         """Move the end of each linear warm-up, which is the start of the next scheduler.

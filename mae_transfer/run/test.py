@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mae_transfer.checkpoints.files.work_dir import last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
 from mae_transfer.hooks.save_predictions import SavePredictions
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (

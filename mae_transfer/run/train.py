@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 from mmengine.registry import RUNNERS
 
 from mae_transfer.hooks.last_metrics import LastMetricsHook
+from mae_transfer.hooks.nothing_left import NothingLeftHook
 from mae_transfer.optim.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import config_name, load_config, merge_options, set_work_dir
@@ -35,7 +36,7 @@ from mae_transfer.run.weights import (
     set_resume,
     trust_checkpoints,
 )
-from mae_transfer.run.work_dir import read_length, take_work_dir, write_length
+from mae_transfer.run.work_dir import ReplaceRunHook, check_work_dir, read_length, write_length
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
@@ -60,7 +61,7 @@ def train(
     work_dir: str | os.PathLike | None = None,
     pretrained: str | os.PathLike | None = None,
     allow_partial: Sequence[str] = (),
-    resume: str | os.PathLike | None = None,
+    resume: str | os.PathLike | bool | None = None,
     overwrite: bool = False,
     iters: int | None = None,
     epochs: int | None = None,
@@ -103,6 +104,10 @@ def train(
         ValueError: An option, the data or a checkpoint is not valid, or the work dir is in use.
     """
     options = cfg_options or {}
+    if isinstance(allow_partial, str):
+        raise ValueError(f'allow_partial={allow_partial!r}: must be a list of patterns')
+    if isinstance(resume, bool):
+        resume = 'latest' if resume else None
     check_lengths(options, iters=iters, epochs=epochs, minutes=minutes)
     with restored_state():
         # The config.
@@ -122,35 +127,38 @@ def train(
             trust_checkpoints()
         warning = check_start(cfg, name, options)
         if warning:
-            say(warning)
+            say(f'WARNING: {warning}')
         set_load_account(cfg, list(allow_partial))
         import_framework(cfg.get('default_scope'))
         if amp:
             set_amp(cfg)
         # The requirements.
         start_processes(cfg, launcher)
-        take_work_dir(cfg.work_dir, resume is not None, overwrite)
+        start = pretrained or cfg.get('load_from')
+        check_work_dir(cfg.work_dir, resume is not None, overwrite, str(start) if start else None)
         validated = cfg.get('val_cfg') is not None
         check_data(cfg, ['train_dataloader', *(['val_dataloader'] if validated else [])])
         # The run.
         if told := count_steps(cfg):
             say(told)
-        former = read_length(cfg.work_dir) if resumed else None
+        former = read_length(cfg.work_dir, resumed) if resumed else None
         if minutes is not None:
             iters = _iterations_in(cfg, minutes, former)
         for line in set_length(cfg, recipe, options, iters=iters, epochs=epochs):
             say(line)
-        _keep_length(cfg, former, minutes)
         if is_lr_scaled(cfg, auto_scale_lr):
             scale_lr(cfg, get_world_size())
         else:
             say_other_batch(cfg, get_world_size())
-        runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
-        last = LastMetricsHook()
-        runner.register_hook(last)
-        if warning:
-            runner.logger.warning(warning)
-        runner.train()
+        with ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
+            runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
+            _keep_length(cfg, former, minutes)
+            last = LastMetricsHook()
+            for hook in (replacing, last, *([NothingLeftHook()] if resumed else [])):
+                runner.register_hook(hook)
+            if warning:
+                runner.logger.warning(warning)
+            runner.train()
         if warning:  # in other words, as MMEngine's logger drops repeated warnings
             runner.logger.warning(warning.replace('this run starts', 'this run started'))
         return Run(Path(cfg.work_dir), paper_metrics(last.metrics))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
 from mae_transfer.run.processes import say
 
@@ -111,7 +111,7 @@ def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | 
     if INIT_CFG in given or not any(part.endswith('-pre') for part in (name or '').split('_')):
         return None
     return (
-        f'WARNING: {name} is a recipe for pre-trained weights, but this run starts from random '
+        f'{name} is a recipe for pre-trained weights, but this run starts from random '
         f'ones; give --pretrained FILE, or --cfg-options {INIT_CFG}=None if that is intended'
     )
 

@@ -61,8 +61,9 @@ def test_pretraining__shows_reconstructions_in_tensorboard(pretrained):
     seen.Reload()
     assert seen.Tags()['images'] == ['reconstructions']
     (picture,) = seen.Images('reconstructions')
-    # ten pictures of 32 pixels under each other, four columns, a line of 2 pixels between them
-    assert (picture.height, picture.width) == (10 * 34 + 2, 4 * 34 + 2)
+    # ten pictures of 32 pixels, five times enlarged, under each other and a line of titles; four
+    # columns; a line of 2 pixels between them
+    assert (picture.height, picture.width) == (24 + 10 * 162 + 2, 4 * 162 + 2)
     losses = [event.value for event in seen.Scalars('loss')]
     assert losses and all(math.isfinite(loss) and loss > 0 for loss in losses)
 

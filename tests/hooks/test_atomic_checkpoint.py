@@ -16,7 +16,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.checkpoint_file import find_checkpoint
-from mae_transfer.checkpoints.files.work_dir import POINTER
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from tests.support.runners import short_runner
 

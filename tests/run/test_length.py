@@ -186,7 +186,7 @@ def test_set_length__moves_what_counts_by_epoch_and_hooks_of_the_run():
         val_cfg=dict(),
     )
     cfg.custom_hooks = [
-        dict(type='AnnealHook', length=800),
+        dict(type='AnnealHook', start=1.0, end=0.0625, length=800),
         dict(type='ReconstructionHook', interval=40),
         dict(type='EMAHook', interval=40),
     ]
@@ -195,6 +195,7 @@ def test_set_length__moves_what_counts_by_epoch_and_hooks_of_the_run():
     assert cfg.train_cfg.val_interval == 1
     assert cfg.train_cfg.dynamic_intervals == [(9, 1)]
     assert [hook.get('length') or hook.interval for hook in cfg.custom_hooks] == [80, 4, 40]
+    assert cfg.custom_hooks[0].end == 0.0625  # a value, no time
 
 
 @pytest.mark.parametrize('iters, interval', [(12, 1), (400, 40), (900, 50), (4000, 50)])
@@ -239,3 +240,9 @@ def test_set_length__keeps_the_shape_of_every_schedule(path, monkeypatch):
 def test_check_lengths__refuses(given, lengths, words):
     with pytest.raises(ValueError, match=words):
         check_lengths(given, **lengths)
+
+
+def test_set_length__begins_the_cosine_where_a_given_warm_up_ends():
+    cfg = recipe(COSINE)
+    lengthen(cfg, {'param_scheduler.0.end': 6}, iters=12)
+    assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end) == (6, 12)

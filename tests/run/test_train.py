@@ -159,6 +159,7 @@ def test_train__of_a_recipe_without_its_weights_warns_first_and_last(cfg, tmp_pa
     warning = 'WARNING: line_mae-pre is a recipe for pre-trained weights'
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith(warning)
+    warning = warning.removeprefix('WARNING: ')  # the log names the level itself
     (log,) = (tmp_path / 'run').rglob('*.log')
     lines = log.read_text().splitlines()
     assert warning in lines[-1] and 'this run started from random' in lines[-1]
@@ -215,3 +216,25 @@ def test_train__needs_a_place_to_write(cfg):
     cfg.work_dir = None
     with pytest.raises(ValueError, match='work_dir=None: must name a folder'):
         train(cfg)
+
+
+def test_train__overwrites_nothing_if_it_cannot_start(cfg, tmp_path):
+    cfg.default_hooks.checkpoint.interval = 3
+    train(cfg)
+    before = sorted(path.name for path in (tmp_path / 'run').iterdir())
+    assert 'iter_3.pth' in before
+    cfg.optim_wrapper.type = 'Nope'
+    with pytest.raises(KeyError, match='Nope'):
+        train(cfg, overwrite=True)
+    assert set(before) <= {path.name for path in (tmp_path / 'run').iterdir()}
+
+
+def test_train__reads_true_as_the_latest_checkpoint_and_refuses_one_pattern(cfg, tmp_path, capsys):
+    cfg.default_hooks.checkpoint.interval, cfg.log_level = 3, 'INFO'
+    train(cfg)
+    with pytest.raises(ValueError, match=r"allow_partial='norm.\*': must be a list"):
+        train(cfg, allow_partial='norm.*')
+    train(cfg, resume=True)
+    assert 'resuming from' in capsys.readouterr().out
+    (*_, log) = sorted((tmp_path / 'run').rglob('*.log'))
+    assert 'nothing is left to train: the checkpoint is at iteration' in log.read_text()

@@ -90,7 +90,7 @@ def test_check_start__warns_of_a_recipe_without_its_weights(name):
     if name == 'x_pre':  # no part that ends in '-pre'
         assert warning is None
     else:
-        assert warning.startswith(f'WARNING: {name} is a recipe for pre-trained weights')
+        assert warning.startswith(f'{name} is a recipe for pre-trained weights')
         assert '--pretrained FILE' in warning
 
 

@@ -167,3 +167,18 @@ def test_data__bad_json_is_named_before_the_first_iteration(
     options = [*coco_options, f'data.train_ann={tmp_path / "corners.json"}']
     sentence = sentence_of(run_main('train', DETECTION, '--cfg-options', *options))
     assert 'they look like [x1, y1, x2, y2]' in sentence
+
+
+def test_print_config__moves_the_schedule_as_a_run_does(run_main):
+    code, out, err = run_main('print_config', DETECTION, '--cfg-options', 'train_cfg.max_iters=40')
+    assert code == 0 and 'length 2 -> 40 iterations' in err
+    assert Config.fromstring(out, '.py').train_cfg.max_iters == 40
+
+
+def test_old_module__in_custom_imports_is_named_with_its_new_place(run_main, tmp_path):
+    (tmp_path / 'old.py').write_text(
+        f"_base_ = '{DETECTION}'\n"
+        "custom_imports = dict(imports=['mae_transfer.transfer.rpn_with_norm'])\n"
+    )
+    sentence = sentence_of(run_main('print_config', 'old.py'))
+    assert 'mae_transfer.transfer was removed: its contents are in mae_transfer.necks' in sentence

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from mae_transfer.backbones.timm_weights import TIMM, find_timm_weights
 from mae_transfer.checkpoints.files import hugging_face
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
 from mae_transfer.checkpoints.files.metadata import check_metadata
-from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, Placeholder, read_content
 
 CONTAINERS = ('state_dict', 'model', 'module', 'model_ema', 'teacher')  # tried in this order

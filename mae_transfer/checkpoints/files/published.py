@@ -170,8 +170,8 @@ def find_published(name: str) -> Weights:
     by_name = {weights.name: weights for weights in PUBLISHED}
     if name not in by_name:
         raise ValueError(
-            f'no weights are called {name!r}; {closest(name, by_name)}; `mae-transfer weights` '
-            'lists all'
+            f'no weights are called {name!r}; {closest(name, list(by_name))}; '
+            '`mae-transfer weights` lists all'
         )
     return by_name[name]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mae_transfer.checkpoints.files.work_dir import POINTER, last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
 
 
 def make_run(folder, names, pointer=None):
