@@ -34,7 +34,7 @@ SHORTEN := while IFS= read -r line; do case "$$line" in \
 	esac; done
 
 help:
-	@echo 'make demo     pre-train MAE, transfer to both tasks, compare with random weights (about 15 minutes)'
+	@echo 'make demo     pre-train MAE, transfer to both tasks, compare with random weights (about 10 minutes)'
 	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
 	@echo 'make study    the same for MAE with longer pre-training and three seeds (about an hour)'
 	@echo 'make test     all tests, including slow ones; ARGS=... is passed to pytest'

@@ -2,7 +2,7 @@
 
     python tools/demo.py [--method mae|cae] [--seeds 3] [--work-dir work_dirs/demo]
 
-Takes about 15 minutes on two cores. To resume an interrupted comparison, run the same command
+Takes about 10 minutes on two cores. To resume an interrupted comparison, run the same command
 again.
 """
 
