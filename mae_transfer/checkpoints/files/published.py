@@ -5,7 +5,6 @@ beginning of a hash. ``tools/weights.py`` is the command line.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -263,23 +262,3 @@ def check_hash(weights: Weights, path: Path) -> None:
             f'{path} is not the published {weights.name}: its {algorithm} is {digest.hexdigest()}, '
             f'and that of {weights.page} begins with {expected}; remove the file and try again'
         )
-
-
-def markdown_table(table: Iterable[Weights] = PUBLISHED) -> str:
-    """Format the table of the page ``configs/weights.md``."""
-    lines = ['| name | file in `checkpoints/` | what it is | source | license | hash |']
-    lines.append('| --- ' * 6 + '|')
-    for weights in table:
-        source = f'[page]({weights.page})' if weights.page else 'not published'
-        if weights.url:
-            source += f', [file]({weights.url})'
-        cells = (
-            f'`{weights.name}`',
-            f'`{weights.file}`',
-            weights.holds,
-            source,
-            weights.license if weights.page else '',
-            weights.hash,
-        )
-        lines.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(lines)

@@ -57,8 +57,26 @@ def test_table__names_and_files_are_unique_and_hashes_have_an_algorithm():
 
 
 def test_table__is_that_of_the_page():
+    """Row by row, so that a failure shows the row to paste into the page."""
     page = (ROOT / 'configs' / 'weights.md').read_text(encoding='utf-8')
-    assert page.endswith(f'\n\n{published.markdown_table()}\n')
+    rows = [line for line in page.splitlines() if line.startswith('| `')]
+    assert rows == [row_of(entry) for entry in published.PUBLISHED]
+
+
+def row_of(entry: Weights) -> str:
+    """Row of the table in ``configs/weights.md``."""
+    source = f'[page]({entry.page})' if entry.page else 'not published'
+    if entry.url:
+        source += f', [file]({entry.url})'
+    cells = (
+        f'`{entry.name}`',
+        f'`{entry.file}`',
+        entry.holds,
+        source,
+        entry.license if entry.page else '',
+        entry.hash,
+    )
+    return f'| {" | ".join(cells)} |'
 
 
 def test_table__of_mae_is_what_its_readme_states():
