@@ -93,20 +93,21 @@ def config_name(cfg: Config) -> str | None:
     return Path(cfg.filename).stem if cfg.filename else None
 
 
-def set_work_dir(cfg: Config, name: str | None, work_dir: str | os.PathLike | None) -> None:
-    """Set the work dir: `--work-dir`, or else the config's, or else work_dirs/<config name>.
+def default_work_dir(cfg: Config, name: str | None) -> str:
+    """Return the work dir of a training without `--work-dir`.
 
     Args:
-        cfg: The config, changed in place.
+        cfg: The config.
         name: Name of the config, if it has one.
-        work_dir: The requested work dir, if any.
+
+    Returns:
+        The config's own, or else work_dirs/<config name>.
 
     Raises:
-        ValueError: None of these is given.
+        ValueError: The config has neither.
     """
-    chosen = work_dir or cfg.get('work_dir')
-    if not chosen:
-        if name is None:
-            raise ValueError('work_dir=None: must name a folder, as this config has no file name')
-        chosen = Path('work_dirs', name)
-    cfg.work_dir = str(chosen)
+    if cfg.get('work_dir'):
+        return str(cfg.work_dir)
+    if name is None:
+        raise ValueError('work_dir=None: must name a folder, as this config has no file name')
+    return str(Path('work_dirs', name))

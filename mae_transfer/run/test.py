@@ -13,9 +13,9 @@ from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
     ConfigLike,
     config_name,
+    default_work_dir,
     is_work_dir,
     read_config,
-    set_work_dir,
 )
 from mae_transfer.run.framework import import_framework
 from mae_transfer.run.metric_names import paper_metrics
@@ -34,7 +34,7 @@ DRAWING = {
 
 
 def test(
-    config: str | os.PathLike | Config,
+    config: ConfigLike,
     checkpoint: str | os.PathLike | None = None,
     *,
     work_dir: str | os.PathLike | None = None,
@@ -79,7 +79,7 @@ def test(
         checkpoint = _find_checkpoint(config, checkpoint)
         if trust_checkpoint:
             trust_checkpoints()
-        _set_work_dir(cfg, config, work_dir)
+        cfg.work_dir = str(work_dir or _test_dir(cfg, config))
         name = config_name(cfg) or 'this config'
         set_test_stage(cfg, name)
         if tta:
@@ -108,13 +108,10 @@ def test(
         return Run(Path(cfg.work_dir), metrics)
 
 
-def _set_work_dir(cfg: Config, config: ConfigLike, work_dir: str | os.PathLike | None) -> None:
-    """Use a folder of its own, so that the training's files, above all its config, stay intact."""
-    if not work_dir:
-        training = None if isinstance(config, Config) or not is_work_dir(config) else config
-        set_work_dir(cfg, config_name(cfg), training)
-        work_dir = Path(cfg.work_dir, 'test')
-    cfg.work_dir = str(work_dir)
+def _test_dir(cfg: Config, config: ConfigLike) -> Path:
+    """Return a folder inside the training's, whose files, above all its config, stay intact."""
+    training = config if is_work_dir(config) else default_work_dir(cfg, config_name(cfg))
+    return Path(training, 'test')
 
 
 def _find_checkpoint(config: ConfigLike, checkpoint: str | os.PathLike | None) -> str:
@@ -125,7 +122,7 @@ def _find_checkpoint(config: ConfigLike, checkpoint: str | os.PathLike | None) -
         ValueError: None is given, and the config is not a work dir.
     """
     if checkpoint is None:
-        if isinstance(config, Config) or not is_work_dir(config):
+        if not is_work_dir(config):
             raise ValueError(
                 'CHECKPOINT: give the checkpoint to evaluate, or the work dir of its training run'
             )

@@ -13,7 +13,13 @@ from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.hooks.nothing_left import NothingLeftHook
 from mae_transfer.optim.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
-from mae_transfer.run.config import config_name, load_config, merge_options, set_work_dir
+from mae_transfer.run.config import (
+    ConfigLike,
+    config_name,
+    default_work_dir,
+    load_config,
+    merge_options,
+)
 from mae_transfer.run.framework import import_framework
 from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
 from mae_transfer.run.length import (
@@ -56,7 +62,7 @@ class Run:
 
 
 def train(
-    config: str | os.PathLike | Config,
+    config: ConfigLike,
     *,
     work_dir: str | os.PathLike | None = None,
     pretrained: str | os.PathLike | None = None,
@@ -118,7 +124,7 @@ def train(
         if absent:
             shown = name or 'this config'
             raise ValueError(f'{shown} cannot be trained: it has no {" and no ".join(absent)}')
-        set_work_dir(cfg, name, work_dir)
+        cfg.work_dir = str(work_dir or default_work_dir(cfg, name))
         # The weights.
         resumed = set_resume(cfg, resume)
         if pretrained:
