@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mae_transfer.backbones.timm_weights import TIMM
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
 from mae_transfer.run.processes import say
@@ -64,7 +65,7 @@ def set_pretrained(
         ValueError: The model has no backbone, or `--resume` names a checkpoint as well.
     """
     pretrained = str(pretrained)
-    by_name = pretrained.startswith('timm:')
+    by_name = pretrained.startswith(TIMM)
     if not by_name and not os.path.exists(pretrained):
         raise FileNotFoundError(f'--pretrained: there is no file or folder {pretrained!r}')
     if 'backbone' not in (cfg.get('model') or {}):
@@ -79,9 +80,8 @@ def set_pretrained(
             f'{resumed}'
         )
         return
-    former = cfg.model.backbone.get('init_cfg')
     # Keep the recipe's other options: CAE's fine-tuning, for example, starts fc_norm from norm.
-    options = former if isinstance(former, dict) and former.get('type') == 'PretrainedViT' else {}
+    options = _pretrained_vit(cfg) or {}
     checkpoint = pretrained if by_name else os.path.abspath(pretrained)
     cfg.model.backbone.init_cfg = dict(options, type='PretrainedViT', checkpoint=checkpoint)
 
@@ -104,9 +104,8 @@ def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | 
     """
     if cfg.get('resume') or cfg.get('load_from'):
         return None
-    init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')
-    if init_cfg:
-        _check_weights_of_recipe(init_cfg)
+    if _init_cfg(cfg):
+        _check_weights_of_recipe(cfg)
         return None
     if INIT_CFG in given or not any(part.endswith('-pre') for part in (name or '').split('_')):
         return None
@@ -116,18 +115,28 @@ def check_start(cfg: Config, name: str | None, given: Collection[str]) -> str | 
     )
 
 
-def _check_weights_of_recipe(init_cfg: dict) -> None:
+def _check_weights_of_recipe(cfg: Config) -> None:
     """Check that the file for ``PretrainedViT`` exists, before reading the data."""
-    checkpoint = init_cfg.get('checkpoint') if isinstance(init_cfg, dict) else None
-    if not checkpoint or init_cfg.get('type') != 'PretrainedViT':
-        return
-    if checkpoint.startswith('timm:') or Path(checkpoint).expanduser().exists():
+    checkpoint = (_pretrained_vit(cfg) or {}).get('checkpoint')
+    if not checkpoint or checkpoint.startswith(TIMM) or Path(checkpoint).expanduser().exists():
         return
     raise FileNotFoundError(
         f'{INIT_CFG}.checkpoint={checkpoint!r}: there is no such file. Give the weights with '
         '--pretrained FILE_OR_WORK_DIR, put released ones there (configs/weights.md lists their '
         f'sources), or start from random ones with --cfg-options {INIT_CFG}=None'
     )
+
+
+def _init_cfg(cfg: Config) -> dict | list | None:
+    return (cfg.model.get('backbone') or {}).get('init_cfg')
+
+
+def _pretrained_vit(cfg: Config) -> dict | None:
+    """Return the ``init_cfg`` of the backbone if it is a PretrainedViT."""
+    init_cfg = _init_cfg(cfg)
+    if isinstance(init_cfg, dict) and init_cfg.get('type') == 'PretrainedViT':
+        return init_cfg
+    return None
 
 
 def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
@@ -140,8 +149,8 @@ def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
         _set_account_hook(cfg)
         return
     _set_account_hook(cfg, allow_partial=allow_partial)
-    init_cfg = (cfg.model.get('backbone') or {}).get('init_cfg')
-    if isinstance(init_cfg, dict) and init_cfg.get('type') == 'PretrainedViT':
+    init_cfg = _pretrained_vit(cfg)
+    if init_cfg is not None:
         init_cfg['allow_partial'] = allow_partial
     elif not cfg.get('load_from') and not cfg.get('resume'):
         raise ValueError(

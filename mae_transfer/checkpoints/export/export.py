@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mae_transfer.backbones.timm_weights import TIMM
 from mae_transfer.checkpoints.export.files import write_file, write_folder
 from mae_transfer.checkpoints.export.fit import check_finite, fit_decoder_to_target, fit_to_target
 from mae_transfer.checkpoints.export.models import HUB_CONFIGS, model_arguments
@@ -163,7 +164,7 @@ def _free_path(
     """Choose the path to write; an existing file is never overwritten."""
     suffix = f'.{file_format}' if file_format else ''
     if out is None:
-        if str(checkpoint).startswith('timm:'):
+        if str(checkpoint).startswith(TIMM):
             raise ValueError(f'--out is needed: {checkpoint} is in a cache')
         place = source.file.path
         stem = Path(place.name.removesuffix(INDEX_SUFFIX)).stem
