@@ -30,8 +30,7 @@ def describe_checkpoint(
         'file', 'bytes', 'container', 'layout', 'arch' (a size by name, or None); 'encoder', facts
         under the names of our metadata; 'by', the source of each fact that no tensor reveals;
         'parts' of the encoder; 'decoder', None or its sizes; 'pretraining'; 'others', groups of
-        further tensors;
-        'parameters'; 'dtypes'; 'notes'.
+        further tensors; 'parameters'; 'dtypes'; 'notes'.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -46,11 +45,6 @@ def describe_checkpoint(
     stated = {name: value for name, value in (facts or {}).items() if name in ENCODER_FACTS}
     told_by = gather_facts(source.file, source.found, stated)
     known, file = source.facts, source.file
-    others = {
-        group: len(rest)
-        for group, names in source.found.others.items()
-        if (rest := [name for name in names if name not in source.decoder_names])
-    }
     return dict(
         file=str(file.path),
         bytes=file.path.stat().st_size,
@@ -64,7 +58,7 @@ def describe_checkpoint(
         pretraining={
             name: known.get(name) for name in ('norm_pix', 'masking', 'mask_ratio', 'mean', 'std')
         },
-        others=others,
+        others={group: len(names) for group, names in source.others.items()},
         parameters=sum(tensor.numel() for tensor in source.tensors.values()),
         dtypes=dict(Counter(str(t.dtype).removeprefix('torch.') for t in file.tensors.values())),
         notes=notes,

@@ -42,7 +42,7 @@ class Source:
         found: The encoder as interpreted by its layout.
         tensors: The encoder under PlainViT's names.
         decoder: The decoder under the names of MAE's code; {} if there is none.
-        decoder_names: Names of the decoder's tensors in the file.
+        others: Group -> names of the file's tensors outside encoder and decoder.
         facts: The known facts, under the names of our metadata.
     """
 
@@ -50,7 +50,7 @@ class Source:
     found: EncoderTensors
     tensors: Tensors
     decoder: Tensors
-    decoder_names: set[str]
+    others: dict[str, list[str]]
     facts: dict
 
 
@@ -76,7 +76,12 @@ def read_source(
     known = {name: value for name, (value, _) in gather_facts(file, found, stated).items()}
     decoder, decoder_names = _decoder_of(file, found)
     known |= _decoder_facts(file, found, decoder, own)
-    return Source(file, found, dict(found.tensors), decoder, decoder_names, known)
+    others = {
+        group: rest
+        for group, names in found.others.items()
+        if (rest := [name for name in names if name not in decoder_names])
+    }
+    return Source(file, found, dict(found.tensors), decoder, others, known)
 
 
 def _decoder_of(file: CheckpointFile, found: EncoderTensors) -> tuple[Tensors, set[str]]:

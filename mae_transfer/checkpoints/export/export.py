@@ -89,11 +89,6 @@ def export_checkpoint(
         raise ValueError(
             f'{source.file.path} ({layout} file) cannot be written for {to}: {error}'
         ) from error
-    left_out = {
-        group: rest
-        for group, names in source.found.others.items()
-        if (rest := [name for name in names if name not in source.decoder_names])
-    }
     steps = [step.words for step in named.steps]
     metadata = _metadata(named, target, steps)
     if file_format:
@@ -102,7 +97,7 @@ def export_checkpoint(
     else:
         write_folder(path, named.tensors, metadata, HUB_CONFIGS[to](arguments))
     origin = f'{layout} file {source.file.path}'
-    return Export(path, origin, target, len(named.tensors), steps, left_out, arguments)
+    return Export(path, origin, target, len(named.tensors), steps, source.others, arguments)
 
 
 @dataclass(frozen=True)
