@@ -82,7 +82,7 @@ def _statements(
     metadata, config = file.metadata or {}, file.config or {}
     grid = stated.get('pos_grid') or metadata.get('pos_grid')
     tensors = tensor_facts(found.tensors, grid)
-    timm_name = (file.metadata or config).get('timm_name', config.get('architecture'))
+    timm_name = config.get('architecture')
     if timm_name is None:
         library = (config_facts(config), CONFIG)
     elif isinstance(timm_name, str):

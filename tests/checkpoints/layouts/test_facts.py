@@ -63,7 +63,7 @@ def test_gather_facts__sources_in_their_order():
         ({}, dict(pos_grid=[4]), r'facts= states pos_grid=\[4\]: must be two positive ints'),
         ({}, dict(num_heads=-1), 'facts= states num_heads=-1: must be a positive int'),
         (dict(config=dict(architecture='resnet18')), None, 'timm:resnet18 is a ResNet'),
-        (dict(metadata=dict(timm_name='hf-hub:x/y')), None, "'hf-hub:x/y': timm has no such arch"),
+        (dict(config=dict(architecture='hf-hub:x/y')), None, "'hf-hub:x/y': timm has no such arc"),
         (dict(config=dict(architecture=['vit'])), None, r"timm model \['vit'\]: must be a name"),
     ],
 )
