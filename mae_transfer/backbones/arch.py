@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 ARCHS = {
     'tiny': dict(embed_dims=192, num_layers=12, num_heads=3),
     'small': dict(embed_dims=384, num_layers=12, num_heads=6),
@@ -62,3 +64,26 @@ def block_indices(indices: int | Sequence[int], num_layers: int, name: str) -> t
     if list(indices) != sorted(set(indices)):
         raise ValueError(f'{name}={indices}: must ascend without repetition')
     return indices
+
+
+def check_drop_path_rate(drop_path_rate: float) -> None:
+    """Refuse a stochastic depth that is no probability, or drops everything.
+
+    Raises:
+        ValueError: If it is not in [0, 1).
+    """
+    if not 0 <= drop_path_rate < 1:
+        raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
+
+
+def check_images(x: Tensor, in_channels: int) -> None:
+    """Refuse images that an encoder cannot take.
+
+    Raises:
+        ValueError: If they are not (B, in_channels, H, W).
+    """
+    if x.ndim != 4 or x.shape[1] != in_channels:
+        raise ValueError(
+            f'images have the shape {tuple(x.shape)}, but the encoder takes (B, {in_channels}, H, '
+            'W): adapt the data or in_channels'
+        )

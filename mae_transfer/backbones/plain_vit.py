@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mae_transfer.backbones.arch import block_indices, resolve_arch, to_pair
+from mae_transfer.backbones.arch import (
+    block_indices,
+    check_drop_path_rate,
+    check_images,
+    resolve_arch,
+    to_pair,
+)
+from mae_transfer.backbones.freezing import PartlyFrozen, count_frozen_blocks
+from mae_transfer.backbones.layer_depth import layer_depth
 from mae_transfer.layers.block import Block
 from mae_transfer.layers.patch_embed import PatchEmbed
 from mae_transfer.layers.pos_embed import resize_pos_embed, sincos_orders, sincos_pos_embed
@@ -23,11 +30,12 @@ from mae_transfer.version import __version__
 POS_EMBEDS = ('learned', 'sincos_xy', 'sincos_yx', None)
 REL_POS = (False, 'decomposed', 'table', 'shared_table')
 LINEAR_INITS = ('trunc_normal', 'torch')
+EMBEDDINGS = ('cls_token', 'reg_token', 'mask_token', 'pos_embed', 'patch_embed')
 OUT_TYPES = ('featmap', 'avg', 'cls', 'tokens')
 
 
 @MODELS.register_module()
-class PlainViT(BaseModule):
+class PlainViT(PartlyFrozen):
     """Vision transformer (Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929).
 
     With ``window_size`` and ``global_blocks`` it is the backbone of ViTDet (Li et al. 2022,
@@ -132,8 +140,9 @@ class PlainViT(BaseModule):
         self._set_prefix(with_cls_token, num_register_tokens, cls_pos_embed)
         self._set_attention(rel_pos, window_size, global_blocks)
         self._set_outputs(out_indices, out_type)
-        self.frozen_blocks = self._count_frozen(frozen_stages, trainable_blocks)
-        self._check_arguments(pos_embed, freeze_pos_embed, drop_path_rate, linear_init)
+        self.frozen_blocks = count_frozen_blocks(self.num_layers, frozen_stages, trainable_blocks)
+        check_drop_path_rate(drop_path_rate)
+        self._check_arguments(pos_embed, freeze_pos_embed, linear_init)
 
         self._build_tokens(pos_embed, freeze_pos_embed)
         self._build_blocks(arch['mlp_ratio'], qkv_bias, layer_scale_init, drop_path_rate)
@@ -180,11 +189,7 @@ class PlainViT(BaseModule):
         return -(-height // p), -(-width // q)
 
     def _check_arguments(
-        self,
-        pos_embed: str | None,
-        freeze_pos_embed: bool | None,
-        drop_path_rate: float,
-        linear_init: str,
+        self, pos_embed: str | None, freeze_pos_embed: bool | None, linear_init: str
     ) -> None:
         if pos_embed not in POS_EMBEDS:
             raise ValueError(f'pos_embed={pos_embed!r}: must be one of {POS_EMBEDS}')
@@ -215,27 +220,8 @@ class PlainViT(BaseModule):
             )
         if self.global_blocks and not self.window_size:
             raise ValueError(f'global_blocks={self.global_blocks} needs window_size > 0')
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
         if linear_init not in LINEAR_INITS:
             raise ValueError(f'linear_init={linear_init!r}: must be one of {LINEAR_INITS}')
-
-    def _count_frozen(self, frozen_stages: int, trainable_blocks: float | None) -> float:
-        """Count the frozen blocks from the first, in halves; -1 = not even the embeddings."""
-        if not -1 <= frozen_stages <= self.num_layers or frozen_stages % 1:
-            raise ValueError(f'frozen_stages={frozen_stages}: must be in [-1, {self.num_layers}]')
-        if trainable_blocks is None:
-            return frozen_stages
-        if frozen_stages != -1:
-            raise ValueError(
-                f'frozen_stages={frozen_stages} and trainable_blocks={trainable_blocks} both '
-                'choose the frozen blocks: give one of them'
-            )
-        if not 0 <= trainable_blocks <= self.num_layers or trainable_blocks % 0.5:
-            raise ValueError(
-                f'trainable_blocks={trainable_blocks}: must be 0, 0.5, 1, ... {self.num_layers}'
-            )
-        return self.num_layers - trainable_blocks
 
     # ---- building --------------------------------------------------------------------------
 
@@ -341,20 +327,11 @@ class PlainViT(BaseModule):
             parts += [part for part in behind if part is not None]
         return parts
 
-    def _freeze(self) -> None:
-        for part in self._frozen_parts():
-            part.requires_grad_(False)
-        if self.frozen_blocks >= 0:
-            for parameter in (self.cls_token, self.reg_token, self.pos_embed):
-                if parameter is not None:
-                    parameter.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'PlainViT':
-        """Set the training mode; frozen parts stay in evaluation mode (no stochastic depth)."""
-        super().train(mode)
-        for part in self._frozen_parts():
-            part.eval()
-        return self
+    def _frozen_parameters(self) -> list[nn.Parameter]:
+        if self.frozen_blocks < 0:
+            return []
+        tokens = (self.cls_token, self.reg_token, self.pos_embed)
+        return [parameter for parameter in tokens if parameter is not None]
 
     # ---- what optimizers ask ---------------------------------------------------------------
 
@@ -370,15 +347,7 @@ class PlainViT(BaseModule):
             ``num_layers + 1`` = everything after the blocks and outside the encoder, and tables of
             relative position that blocks share.
         """
-        last = self.num_layers + 1
-        if not param_name.startswith(prefix):
-            return last, last + 1
-        first, *rest = param_name.removeprefix(prefix).split('.')
-        if first in ('cls_token', 'reg_token', 'mask_token', 'pos_embed', 'patch_embed'):
-            return 0, last + 1
-        if first == 'blocks':
-            return int(rest[0]) + 1, last + 1
-        return last, last + 1
+        return layer_depth(param_name, prefix, self.num_layers, EMBEDDINGS)
 
     def no_weight_decay(self) -> set[str]:
         """Return the parameters, besides 1-D ones, that fine-tuning recipes exempt from decay."""
@@ -496,11 +465,7 @@ class PlainViT(BaseModule):
         Raises:
             ValueError: If ``x`` has another number of channels than ``in_channels``.
         """
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(
-                f'images have the shape {tuple(x.shape)}, but the encoder takes (B, '
-                f'{self.in_channels}, H, W): adapt the data or in_channels'
-            )
+        check_images(x, self.in_channels)
         x = self.patch_embed(x)  # (B, C, h, w)
         grid = (x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # (B, L, C)

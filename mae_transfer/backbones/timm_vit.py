@@ -10,12 +10,13 @@ from typing import Any
 import timm
 import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from safetensors import SafetensorError
 from timm.models import beit, load_state_dict, model_entrypoint
 from torch import Tensor, nn
 
-from mae_transfer.backbones.arch import block_indices
+from mae_transfer.backbones.arch import block_indices, check_drop_path_rate, check_images
+from mae_transfer.backbones.freezing import PartlyFrozen, count_frozen_blocks
+from mae_transfer.backbones.layer_depth import layer_depth
 from mae_transfer.backbones.timm_weights import check_timm_name, find_timm_weights
 from mae_transfer.layers.rel_pos import table_bias
 from mae_transfer.registry import MODELS
@@ -44,7 +45,7 @@ UNREADABLE = (
 
 
 @MODELS.register_module()
-class TimmViT(BaseModule):
+class TimmViT(PartlyFrozen):
     """A ViT of timm (https://github.com/huggingface/pytorch-image-models): maps for any image size.
 
     Absolute positions, rotary positions and tables of relative position adapt to the size of each
@@ -114,8 +115,7 @@ class TimmViT(BaseModule):
                 "init_cfg type='PretrainedViT' loads a PlainViT; a TimmViT takes the file as "
                 f'pretrained={init_cfg.get("checkpoint")!r}'
             )
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate={drop_path_rate}: must be in [0, 1)')
+        check_drop_path_rate(drop_path_rate)
         arguments = dict(model_args or {}, in_chans=in_channels, drop_path_rate=drop_path_rate)
         if img_size is not None:
             arguments['img_size'] = img_size if isinstance(img_size, int) else tuple(img_size)
@@ -128,9 +128,8 @@ class TimmViT(BaseModule):
         self.out_indices = block_indices(out_indices, self.num_layers, 'out_indices')
         if not self.out_indices:
             raise ValueError('out_indices=(): must name at least one block')
-        self.frozen_stages, self.with_cp = frozen_stages, with_cp
-        if not -1 <= frozen_stages <= self.num_layers:
-            raise ValueError(f'frozen_stages={frozen_stages}: must be in [-1, {self.num_layers}]')
+        self.frozen_blocks = int(count_frozen_blocks(self.num_layers, frozen_stages))
+        self.with_cp = with_cp
 
         last_is_out = self.out_indices[-1] == self.num_layers - 1
         self.final_norm = final_norm and last_is_out
@@ -159,28 +158,19 @@ class TimmViT(BaseModule):
                 self._grid_bias.append(module)
 
     def _frozen_parts(self) -> list[nn.Module]:
-        if self.frozen_stages < 0:
+        if self.frozen_blocks < 0:
             return []
-        if self.frozen_stages == self.num_layers:
+        if self.frozen_blocks == self.num_layers:
             return [self.model]
         parts = [getattr(self.model, name, None) for name in ('patch_embed', 'norm_pre')]
-        parts += self.model.blocks[: self.frozen_stages]
+        parts += self.model.blocks[: self.frozen_blocks]
         return [part for part in parts if part is not None]
 
-    def _freeze(self) -> None:
-        for part in self._frozen_parts():
-            part.requires_grad_(False)
-        if self.frozen_stages >= 0:
-            for name, parameter in self.model.named_parameters(recurse=False):
-                if name in EMBEDDINGS:
-                    parameter.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'TimmViT':
-        """Set the training mode; frozen parts stay in evaluation mode (no stochastic depth)."""
-        super().train(mode)
-        for part in self._frozen_parts():
-            part.eval()
-        return self
+    def _frozen_parameters(self) -> list[nn.Parameter]:
+        if self.frozen_blocks < 0:
+            return []
+        own = self.model.named_parameters(recurse=False)
+        return [parameter for name, parameter in own if name in EMBEDDINGS]
 
     def init_weights(self) -> None:
         """Run ``init_cfg``; timm has already initialized or loaded its model."""
@@ -201,15 +191,7 @@ class TimmViT(BaseModule):
             ``num_layers + 1`` = final norm, what all blocks share (a table of relative position,
             rotary frequencies) and everything outside the backbone.
         """
-        last = self.num_layers + 1
-        if not param_name.startswith(f'{prefix}model.'):
-            return last, last + 1
-        first, *rest = param_name.removeprefix(f'{prefix}model.').split('.')
-        if first in EMBEDDINGS:
-            return 0, last + 1
-        if first == 'blocks':
-            return int(rest[0]) + 1, last + 1
-        return last, last + 1
+        return layer_depth(param_name, f'{prefix}model.', self.num_layers, EMBEDDINGS)
 
     def no_weight_decay(self) -> set[str]:
         """Return the parameters, besides 1-D ones, that timm exempts from decay."""
@@ -252,11 +234,7 @@ class TimmViT(BaseModule):
         Raises:
             ValueError: If ``x`` has another number of channels than ``in_channels``.
         """
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(
-                f'images have the shape {tuple(x.shape)}, but the encoder takes (B, '
-                f'{self.in_channels}, H, W): adapt the data or in_channels'
-            )
+        check_images(x, self.in_channels)
         (p, q), (height, width) = self.patch_size, x.shape[-2:]
         x = F.pad(x, (0, -width % q, 0, -height % p))
         for module in self._grid_bias:
