@@ -1,11 +1,11 @@
 """Commands, links and code of the pages: they parse, files and options exist, Python runs."""
 
 import ast
-import importlib.util
 import re
 import shlex
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,22 @@ from mmengine.config import Config
 from mae_transfer.run.options import check_option
 from mae_transfer.run.places import find_file
 from mae_transfer_command import COMMANDS as COMMANDS_OF_TOOLS
+from tests.support.tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'configs').rglob('*.md'))]
 HEADS = sorted((ROOT / 'configs').rglob('*.py'))
 # What a fresh Debian with Python and make has, and what is there once the environment is activated.
-PROGRAMS = ('bash', 'git', 'mae-transfer', 'make', 'mim', 'pip', 'pre-commit', 'python', 'source')
-PROGRAMS = (*PROGRAMS, 'tensorboard', '.venv/bin/python')
+PROGRAMS = (
+    'bash', 'git', 'mae-transfer', 'make', 'mim', 'pip', 'pre-commit', 'python', 'source',
+    'tensorboard', '.venv/bin/python',
+)  # fmt: skip
 MISTAKES = ('tools/', './tools/', 'python3 tools/')  # 'permission denied', another interpreter
 PLACEHOLDERS = re.compile(r'^[A-Z][A-Z_]*(\.(py|pth|json))?$')
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+read_once, load_once = cache(Config.fromfile), cache(load_tool)
 
 
 def fenced(text: str, language: str) -> list[str]:
@@ -136,35 +142,15 @@ def check_tool(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch)
         return
     monkeypatch.setattr(sys, 'argv', [str(path), *arguments])
     try:
-        args = load_tool(path).parse_args()
+        args = load_once(name).parse_args()
     except SystemExit as stop:
         pytest.fail(f'{name} refuses {arguments} with exit code {stop.code}')
     config = getattr(args, 'config', None)
     if config and not PLACEHOLDERS.match(Path(config).name):
-        cfg = read(find_file(config, 'CONFIG'))
+        cfg = read_once(find_file(config, 'CONFIG'))
         for key, value in getattr(args, 'cfg_options', {}).items():
             if not isinstance(value, str) or not PLACEHOLDERS.match(value):
                 check_option(cfg, key, value)
-
-
-_configs: dict[str, Config] = {}
-_tools: dict[Path, object] = {}
-
-
-def read(path: str) -> Config:
-    """Read a config once."""
-    if path not in _configs:
-        _configs[path] = Config.fromfile(path)
-    return _configs[path]
-
-
-def load_tool(path: Path) -> object:
-    """Import a tool once, under a name that shadows nothing."""
-    if path not in _tools:
-        spec = importlib.util.spec_from_file_location(f'page_tool_{path.stem}', path)
-        _tools[path] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(_tools[path])
-    return _tools[path]
 
 
 def test_readme__clones_the_repository_of_the_package():

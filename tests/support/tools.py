@@ -1,6 +1,5 @@
 """Ways to start the tools: in this process, or in one of their own as a user would."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+import mae_transfer_command
+
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
 CONFIGS = REPO / 'tests' / 'configs'
@@ -17,10 +18,7 @@ CONFIGS = REPO / 'tests' / 'configs'
 
 def load_tool(name: str) -> ModuleType:
     """Import tools/NAME.py under a name that shadows nothing."""
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return mae_transfer_command.load_tool(TOOLS / f'{name}.py')
 
 
 @pytest.fixture
