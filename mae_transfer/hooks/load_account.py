@@ -32,7 +32,7 @@ class LoadAccountHook(Hook):
 
         {"encoders": {"backbone": {...}}, "model": {...} or null}
 
-    The tools add this hook to every run.
+    The recipes have this hook, and :mod:`mae_transfer.run` adds it to configs that have none.
 
     Args:
         allow_partial: Patterns (wildcards ``*`` and ``?``) of model tensors that need not match.
