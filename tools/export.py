@@ -10,9 +10,13 @@ is folded, added or dropped is printed.
 
 import argparse
 
-from mmengine.config import DictAction
-
 from mae_transfer.checkpoints.export.export import export_checkpoint
+from mae_transfer.checkpoints.export.targets import FORMATS, TARGETS
+from mae_transfer.run.command_line import (
+    add_debug_argument,
+    add_facts_argument,
+    add_trust_argument,
+)
 from mae_transfer.run.errors import run_tool
 from mae_transfer.run.weights import trust_checkpoints
 
@@ -21,14 +25,9 @@ def parse_args() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('checkpoint', metavar='CKPT', help='file, work dir, folder or timm:NAME')
+    parser.add_argument('--to', required=True, metavar='TARGET', help=', '.join(TARGETS))
     parser.add_argument(
-        '--to',
-        required=True,
-        metavar='TARGET',
-        help='mae_transfer, fair-mae, timm, hf-vit, hf-vitmae, mmpretrain or detectron2',
-    )
-    parser.add_argument(
-        '--format', choices=['safetensors', 'pth'], help="file format; the target's own by default"
+        '--format', choices=FORMATS, help="file format; the target's own by default"
     )
     parser.add_argument(
         '--out', metavar='PATH', help='file, or folder for hf-*; next to CKPT by default'
@@ -36,21 +35,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-decoder', action='store_true', help='leave out the decoder, if there is one'
     )
-    parser.add_argument(
-        '--facts',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='NAME=VALUE',
-        help='facts that the file does not state: num_heads=6 norm_eps=1e-6 norm_pix=True '
-        'decoder_num_heads=16 pos_grid=14,14',
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='read the checkpoint even if that runs code in it',
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    add_facts_argument(parser)
+    add_trust_argument(parser)
+    add_debug_argument(parser)
     return parser.parse_args()
 
 

@@ -11,10 +11,11 @@ import json
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mae_transfer.checkpoints.describe import describe_checkpoint, misfits
 from mae_transfer.checkpoints.description_rows import describe_in_rows
+from mae_transfer.run.command_line import add_debug_argument, add_facts_argument
 from mae_transfer.run.errors import run_tool
 from mae_transfer.run.places import ROOT
 
@@ -33,15 +34,8 @@ def parse_args() -> argparse.Namespace:
         metavar='FOLDER',
         help='folder of the configs to compare with',
     )
-    parser.add_argument(
-        '--facts',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='NAME=VALUE',
-        help='facts that the file does not state: num_heads=6 pos_grid=14,14',
-    )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    add_facts_argument(parser)
+    add_debug_argument(parser)
     return parser.parse_args()
 
 

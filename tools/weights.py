@@ -17,6 +17,7 @@ from mae_transfer.checkpoints.files.published import (
     fetch_timm,
     find_published,
 )
+from mae_transfer.run.command_line import add_debug_argument
 from mae_transfer.run.errors import run_tool
 
 
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--folder', type=Path, default=Path(FOLDER), help='destination (default: %(default)s)'
     )
-    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    add_debug_argument(parser)
     return parser.parse_args()
 
 
