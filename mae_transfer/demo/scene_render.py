@@ -24,8 +24,6 @@ The splits share sources as follows:
   unlabeled and labeled pictures from one source do.
 """
 
-from __future__ import annotations
-
 import importlib.resources
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@ A shard is a range of pictures of one split; shards are independent, so processe
 ``scenes`` chooses the shards and merges their results.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from .scene_render import CLASSES, Scene, SceneConfig, render_scene
+from mae_transfer.demo.scene_render import CLASSES, Scene, SceneConfig, render_scene
 
 SEGMENTATION_CLASSES = ('background', *CLASSES)
 ADE_SPLITS = {'train': 'training', 'val': 'validation'}

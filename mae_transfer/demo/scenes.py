@@ -21,8 +21,6 @@ and ``images/validation``, so ``data_prefix=dict(img='images/training/')``. Labe
 shift: ``reduce_zero_label=False``, 11 classes.
 """
 
-from __future__ import annotations
-
 import argparse
 import fcntl
 import hashlib
@@ -38,8 +36,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .scene_render import CLASSES, SPLITS, Scene, SceneConfig, render_scene
-from .scene_writers import (
+from mae_transfer.demo.scene_render import CLASSES, SPLITS, Scene, SceneConfig, render_scene
+from mae_transfer.demo.scene_writers import (
     SEGMENTATION_CLASSES,
     Shard,
     ShardResult,

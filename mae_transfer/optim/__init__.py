@@ -1,12 +1,12 @@
 """How a model is optimized: rates by depth, decay rules, precision, accumulation, sharding."""
 
-from .accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
-from .autocast import AutocastOptimWrapper
-from .fully_shard import FullyShardStrategy
-from .lars import MAELARS
-from .layer_decay import LayerDecayOptimWrapperConstructor
-from .param_group_table import format_param_groups
-from .warmup_under_cosine import WarmupUnderCosineLR
+from mae_transfer.optim.accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
+from mae_transfer.optim.autocast import AutocastOptimWrapper
+from mae_transfer.optim.fully_shard import FullyShardStrategy
+from mae_transfer.optim.lars import MAELARS
+from mae_transfer.optim.layer_decay import LayerDecayOptimWrapperConstructor
+from mae_transfer.optim.param_group_table import format_param_groups
+from mae_transfer.optim.warmup_under_cosine import WarmupUnderCosineLR
 
 __all__ = [
     'AccumulatingEpochTrainLoop',

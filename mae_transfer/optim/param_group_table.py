@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.optim import Optimizer
 
-from .layer_decay import strip_wrappers
+from mae_transfer.optim.layer_decay import strip_wrappers
 
 HEADER = ('group', 'layer', 'lr', 'lr scale', 'decay', 'tensors', 'parameters', 'names')
 

@@ -4,6 +4,8 @@ import importlib
 import sys
 from contextlib import redirect_stdout
 
+from mmengine import registry
+
 FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
 
 
@@ -17,8 +19,6 @@ def import_framework(scope: str | None) -> None:
 
 def registries() -> list:
     """List the root registries of mmengine."""
-    import mmengine.registry as registry
-
     return [value for value in vars(registry).values() if isinstance(value, registry.Registry)]
 
 

@@ -3,6 +3,7 @@
 import inspect
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mae_transfer.closest import closest
 from mae_transfer.run.framework import find_class
@@ -50,8 +51,6 @@ def check_option(cfg: Config, key: str, value: object) -> None:
 
 def _read_keys() -> set[str]:
     """List the top-level keys that have an effect after the config file was read."""
-    from mmengine.runner import Runner
-
     return MORE_READ_KEYS | set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
 
 
