@@ -4,7 +4,8 @@
 same, and errors are exceptions.
 """
 
+from mae_transfer.run.result import Run
 from mae_transfer.run.test import test
-from mae_transfer.run.train import Run, train
+from mae_transfer.run.train import train
 
 __all__ = ['Run', 'test', 'train']

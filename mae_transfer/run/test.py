@@ -21,9 +21,9 @@ from mae_transfer.run.framework import import_framework
 from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.places import find_file
 from mae_transfer.run.processes import is_main_process, say, start_processes
+from mae_transfer.run.result import Run
 from mae_transfer.run.state import restored_state
 from mae_transfer.run.test_stage import set_test_stage, set_tta
-from mae_transfer.run.train import Run
 from mae_transfer.run.weights import set_whole_account, trust_checkpoints
 
 DRAWING = {
@@ -74,6 +74,8 @@ def test(
         FileNotFoundError: The config, the data or the checkpoint does not exist.
         ValueError: An option, the data or the checkpoint is not valid.
     """
+    if show_num is not None and (not show_dir or show_num < 1):
+        raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
     with restored_state():
         cfg = read_config(config, cfg_options or {})
         checkpoint = _find_checkpoint(config, checkpoint)
@@ -86,8 +88,6 @@ def test(
             set_tta(cfg, name)
         import_framework(cfg.get('default_scope'))
         check_data(cfg, ['test_dataloader'])
-        if show_num is not None and (not show_dir or show_num < 1):
-            raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
         if show_dir:
             cfg.visualizer = _visualizer(cfg)
         start_processes(cfg, launcher)
@@ -96,13 +96,13 @@ def test(
         runner = Runner.from_cfg(cfg)
         if show_dir:
             runner.register_hook(SavePredictions(str(show_dir), show_num))
-        load_whole_checkpoint(runner, checkpoint)
+        _load_whole_checkpoint(runner, checkpoint)
         raw = runner.test()
         metrics = paper_metrics(raw)
         if is_main_process():
             path = config.filename if isinstance(config, Config) else str(config)
             record = {'config': path, 'checkpoint': checkpoint, 'metrics': metrics, 'raw': raw}
-            report(record, out)
+            _report(record, out)
             if show_dir:
                 say(f'wrote pictures to {show_dir}')
         return Run(Path(cfg.work_dir), metrics)
@@ -146,7 +146,7 @@ def _visualizer(cfg: Config) -> dict:
     return dict(type=DRAWING[scope], vis_backends=[], name='visualizer')
 
 
-def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
+def _load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
     """Load a checkpoint; refuse it unless it fits completely.
 
     Raises:
@@ -163,7 +163,7 @@ def load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
         )
 
 
-def report(record: dict, out: str | os.PathLike | None) -> None:
+def _report(record: dict, out: str | os.PathLike | None) -> None:
     """Print the metrics of a record, and write the record to ``out`` as json, if given."""
     say(
         '\n'.join(

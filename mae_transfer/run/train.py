@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config
@@ -33,6 +32,7 @@ from mae_transfer.run.length import (
 from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.processes import say, start_processes
+from mae_transfer.run.result import Run
 from mae_transfer.run.state import restored_state
 from mae_transfer.run.step_time import measure_step
 from mae_transfer.run.weights import (
@@ -45,20 +45,6 @@ from mae_transfer.run.weights import (
 from mae_transfer.run.work_dir import ReplaceRunHook, check_work_dir, read_length, write_length
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-
-
-@dataclass(frozen=True)
-class Run:
-    """Result of a run.
-
-    Attributes:
-        work_dir: Folder of its logs, checkpoints and results.
-        metrics: Name in the papers -> value, in percent, from the last validation or the test.
-            Empty if nothing was evaluated.
-    """
-
-    work_dir: Path
-    metrics: dict[str, float | None] = field(default_factory=dict)
 
 
 def train(
