@@ -189,9 +189,9 @@ def _with_map_labels(steps: list, map_labels: dict) -> list:
 
 
 def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[str]:
-    """A folder of pictures: unlabelled for a self-supervised config, else one folder per class."""
+    """A folder of pictures: unlabeled for a self-supervised config, else one folder per class."""
     # A head that states num_classes needs labels; a copy is asked, since asking sets the number.
-    labelled = bool(set_num_classes({'model': {'head': dict(cfg['model'].get('head') or {})}}, 1))
+    labeled = bool(set_num_classes({'model': {'head': dict(cfg['model'].get('head') or {})}}, 1))
     classes: dict[str, list[str]] = {}
     for stage in ('train', 'val', 'test'):
         for key, dataset in iter_datasets(cfg, [f'{stage}_dataloader']):
@@ -202,9 +202,9 @@ def _spread_pictures(cfg: MutableMapping, block: dict, given: set[str]) -> list[
                 for name in ('split', 'ann_file', 'metainfo'):
                     dataset.pop(name, None)
                 dataset['type'] = 'CustomDataset'
-                dataset['with_label'] = labelled
+                dataset['with_label'] = labeled
             folder = data_path(dataset, dataset.get('data_prefix'))
-            if labelled and os.path.isdir(folder):
+            if labeled and os.path.isdir(folder):
                 classes[folder] = sorted(
                     entry.name for entry in os.scandir(folder) if entry.is_dir()
                 )

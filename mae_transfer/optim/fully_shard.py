@@ -72,7 +72,7 @@ class FullyShardStrategy(DDPStrategy):
         """Move the model to its device and shard it, in place."""
         model = model.to(get_device())
         if not is_distributed():
-            # Past DDPStrategy, whose method needs processes to synchronise batch norms over.
+            # Past DDPStrategy, whose method needs processes to synchronize batch norms over.
             return super(DDPStrategy, self).convert_model(model)
         model = self.convert_model(model)
         units = [module for module in model.modules() if type(module).__name__ in self.units]

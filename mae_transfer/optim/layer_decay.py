@@ -43,7 +43,7 @@ from mae_transfer.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 BIAS_NAMES = ('bias', 'q_bias', 'v_bias')
 NORM_CLASSES = (
-    nn.modules.batchnorm._NormBase,  # batch, synchronised batch and instance norm
+    nn.modules.batchnorm._NormBase,  # batch, synchronized batch and instance norm
     nn.GroupNorm,
     nn.LayerNorm,
     nn.RMSNorm,

@@ -26,7 +26,7 @@ class ContextLoss(nn.Module):
     def loss(
         self, pred: Tensor, target: Tensor, latent: Tensor, latent_target: Tensor
     ) -> dict[str, Tensor]:
-        """Compute both terms in float32; the optimizer minimises their sum.
+        """Compute both terms in float32; the optimizer minimizes their sum.
 
         Args:
             pred: Decoded hidden patches, (B, M, out_dims).

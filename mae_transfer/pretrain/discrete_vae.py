@@ -141,7 +141,7 @@ class DiscreteVAE(BaseSelfSupervisor):
             data_samples: Not needed: there are no labels.
 
         Returns:
-            ``loss_reconstruction`` and ``loss_kl``, whose sum is minimised, and ``codes_used``, the
+            ``loss_reconstruction`` and ``loss_kl``, whose sum is minimized, and ``codes_used``, the
             share of the codebook that occurs among the tokens of this batch.
         """
         logits = self.code_logits(inputs)

@@ -7,7 +7,7 @@ import torch
 import mae_transfer
 from mae_transfer.backbones import PlainViT
 from mae_transfer.backbones.arch import ARCHS
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 TINY = dict(embed_dims=32, num_layers=2, num_heads=2)
 TABLE = 'relative_position_bias_table'
@@ -28,7 +28,7 @@ def test_plain_vit__features_equal_timm(out_type, name):
         num_classes=0,
         global_pool=name,
     )
-    theirs = randomise(theirs).eval()
+    theirs = randomize(theirs).eval()
     ours = PlainViT(
         dict(embed_dims=32, num_layers=3, num_heads=2), (32, 48), out_type=out_type
     ).eval()
@@ -55,7 +55,7 @@ def test_plain_vit__register_tokens_equal_timm(class_token):
         global_pool='token' if class_token else 'avg',
         fc_norm=False,
     )
-    theirs = randomise(theirs).eval()
+    theirs = randomize(theirs).eval()
     ours = tiny(
         img_size=(32, 48),
         with_cls_token=class_token,
@@ -84,7 +84,7 @@ def test_plain_vit__intermediate_maps_equal_timm():
     theirs = timm.create_model(
         'vit_tiny_patch16_224', img_size=(32, 48), embed_dim=32, depth=3, num_heads=2, num_classes=0
     )
-    theirs = randomise(theirs).eval()
+    theirs = randomize(theirs).eval()
     ours = PlainViT(
         dict(embed_dims=32, num_layers=3, num_heads=2),
         (32, 48),
@@ -133,7 +133,7 @@ def test_plain_vit__any_size_passes(size, windows):
 
 def test_plain_vit__transposed_image_gives_transposed_map_only_with_transposed_positions():
     """Swapping the axes of a table would go unnoticed by shapes on a square grid."""
-    vit = randomise(tiny(patch_size=1, img_size=(4, 4))).eval()
+    vit = randomize(tiny(patch_size=1, img_size=(4, 4))).eval()
     vit.double()
     x = torch.randn(1, 3, 4, 4, dtype=torch.double)
     plain = vit(x)[0]
@@ -151,7 +151,7 @@ def test_plain_vit__transposed_image_gives_transposed_map_only_with_transposed_p
 @pytest.mark.parametrize('rel_pos', ['table', 'shared_table'])
 @pytest.mark.parametrize('with_cls', [False, True])
 def test_plain_vit__tables_take_any_size(size, rel_pos, with_cls):
-    vit = randomise(tiny(rel_pos=rel_pos, with_cls_token=with_cls)).eval()
+    vit = randomize(tiny(rel_pos=rel_pos, with_cls_token=with_cls)).eval()
     (map_,) = vit(torch.randn(2, 3, *size))
     assert map_.shape == (2, 32, -(-size[0] // 8), -(-size[1] // 8)) and map_.isfinite().all()
 
@@ -202,7 +202,7 @@ def test_plain_vit__zero_tables_change_nothing(rel_pos):
 def test_plain_vit__shared_tables_equal_the_same_table_in_each_block(changes):
     """At a size that needs interpolation; their gradient is the sum of those of the blocks."""
     changes = dict(changes, arch=dict(TINY, num_layers=4))
-    shared = randomise(tiny(rel_pos='shared_table', **changes))
+    shared = randomize(tiny(rel_pos='shared_table', **changes))
     own = tiny(rel_pos='table', **changes)
     state = {k: v for k, v in shared.state_dict().items() if not k.startswith('rel_pos')}
     tables, users = {}, {}
@@ -226,7 +226,7 @@ def test_plain_vit__shared_tables_equal_the_same_table_in_each_block(changes):
 def test_plain_vit__transposed_image_gives_transposed_map_with_transposed_tables(rel_pos):
     """No absolute positions and H != W: only the tables know rows from columns."""
     changes = dict(arch=TINY, patch_size=1, pos_embed=None, with_cls_token=False, rel_pos=rel_pos)
-    vit = randomise(PlainViT(img_size=(3, 4), **changes)).double()
+    vit = randomize(PlainViT(img_size=(3, 4), **changes)).double()
     turned = PlainViT(img_size=(4, 3), **changes).double()
     state = {}
     for name, value in vit.state_dict().items():
@@ -254,7 +254,7 @@ def test_plain_vit__tables_equal_mmsegmentation(name):
         init_values=0.5,
         norm_cfg=dict(type='LN', eps=1e-6),
     )
-    randomise(theirs).eval()
+    randomize(theirs).eval()
     ours = PlainViT(
         dict(embed_dims=32, num_layers=3, num_heads=2),
         48,
@@ -305,7 +305,7 @@ def test_plain_vit__tables_at_1024_pixels():
 @pytest.mark.parametrize('rel_pos', ['decomposed', 'table', 'shared_table'])
 def test_plain_vit__windows_of_14_on_64_patches_equal_padded_ones(rel_pos):
     """A map of 70 x 70 whose last rows and columns are zero behind the first norm: one block."""
-    vit = randomise(
+    vit = randomize(
         tiny(
             arch=dict(TINY, num_layers=1),
             img_size=64,
@@ -334,9 +334,9 @@ def test_plain_vit__windows_of_14_on_64_patches_equal_padded_ones(rel_pos):
 
 
 def test_plain_vit__smaller_stored_grid_is_interpolated_in_each_forward():
-    vit = randomise(tiny(img_size=64, pretrain_img_size=32)).eval()
+    vit = randomize(tiny(img_size=64, pretrain_img_size=32)).eval()
     assert vit.pos_embed.shape == (1, 17, 32) and vit.pos_grid == (4, 4)
-    large = randomise(tiny(img_size=64)).eval()
+    large = randomize(tiny(img_size=64)).eval()
     state = dict(vit.state_dict())
     state['pos_embed'] = torch.cat([vit.pos_embed[:, :1], vit.patch_positions((8, 8))], dim=1)
     large.load_state_dict(state)
@@ -359,7 +359,7 @@ def test_plain_vit__recomputed_activations_give_the_same_gradients(rel_pos):
 
 @pytest.mark.parametrize('rel_pos', [False, 'table', 'shared_table'])
 def test_plain_vit__every_parameter_learns(rel_pos):
-    vit = randomise(tiny(layer_scale_init=0.1, qkv_bias='no-key', rel_pos=rel_pos))
+    vit = randomize(tiny(layer_scale_init=0.1, qkv_bias='no-key', rel_pos=rel_pos))
     vit(torch.randn(2, 3, 32, 32))[0].square().sum().backward()
     for name, parameter in vit.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
@@ -404,7 +404,7 @@ def test_plain_vit__depth_of_every_parameter():
 
 
 def test_plain_vit__final_norm_applies_to_the_last_block_only():
-    vit = randomise(tiny(out_indices=(0, 1))).eval()
+    vit = randomize(tiny(out_indices=(0, 1))).eval()
     bare = tiny(out_indices=(0, 1), final_norm=False).eval()
     bare.load_state_dict({k: v for k, v in vit.state_dict().items() if k not in NORM})
     x = torch.randn(1, 3, 32, 32)

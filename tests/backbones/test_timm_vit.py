@@ -14,7 +14,7 @@ from timm.models import PretrainedCfg
 from mae_transfer.backbones import TimmViT, timm_weights
 from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = dict(depth=3, embed_dim=32, num_heads=2, img_size=(32, 48), patch_size=8)
@@ -48,7 +48,7 @@ TABLE_ARGS = {'vit_relpos_base_patch16_clsgap_224': dict(rel_pos_type='bias')}
 
 def make_timm(name: str, **changes) -> torch.nn.Module:
     arguments = SMALL | dict(num_classes=0) | TABLE_ARGS.get(name, {}) | changes
-    return randomise(timm.create_model(name, **arguments)).eval()
+    return randomize(timm.create_model(name, **arguments)).eval()
 
 
 def make(name: str = 'vit_tiny_patch16_224', **changes) -> TimmViT:
@@ -94,7 +94,7 @@ def test_timm_vit__final_norm_is_that_of_timm_and_of_the_last_block_only(name):
 @pytest.mark.parametrize('name', FAMILIES)
 @pytest.mark.parametrize('size', [(24, 64), (33, 47), (8, 8)])
 def test_timm_vit__any_size_passes(name, size):
-    vit = randomise(make(name)).eval()
+    vit = randomize(make(name)).eval()
     images = torch.randn(2, 3, *size)
     (maps,) = vit(images)
     assert maps.shape == (2, 32, -(-size[0] // 8), -(-size[1] // 8))
@@ -134,7 +134,7 @@ def test_timm_vit__tables_follow_the_grid(name):
 @pytest.mark.parametrize('name', FAMILIES)
 def test_timm_vit__every_parameter_is_used_and_has_its_depth(name):
     """An unused parameter stops distributed training; a wrong depth trains at a wrong rate."""
-    vit = randomise(make(name))
+    vit = randomize(make(name))
     vit(torch.randn(2, 3, 24, 64))[0].square().mean().backward()
     assert [key for key, p in vit.named_parameters() if p.grad is None] == []
     depth_0 = set()
@@ -209,7 +209,7 @@ def test_timm_vit__frozen_stages(frozen_stages, blocks):
 @pytest.mark.parametrize('name', ['vit_tiny_patch16_224', 'beit_base_patch16_224'])
 @pytest.mark.parametrize('frozen_stages', [-1, 1])
 def test_timm_vit__recomputed_activations_give_the_same_gradients(name, frozen_stages):
-    kept = randomise(make(name, frozen_stages=frozen_stages)).train()
+    kept = randomize(make(name, frozen_stages=frozen_stages)).train()
     recomputed = make(name, frozen_stages=frozen_stages, with_cp=True).train()
     recomputed.load_state_dict(kept.state_dict())
     images = torch.randn(2, 3, 32, 48)
@@ -238,7 +238,7 @@ def test_timm_vit__init_weights_keeps_what_timm_made():
 
 def test_timm_vit__copies_keep_their_own_grid():
     """As MMEngine's averaged models copy it."""
-    vit = randomise(make('beit_base_patch16_224')).eval()
+    vit = randomize(make('beit_base_patch16_224')).eval()
     twin = copy.deepcopy(vit)
     images = torch.randn(1, 3, 24, 64)
     expected = vit(images)[0]

@@ -18,7 +18,7 @@ from mae_transfer.checkpoints.pretrained import load_pretrained
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.references import checkpoint_files as sources
 from tests.references.checkpoint_files import ARCH, make_vit
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 SIZE, GRID = (24, 56), (3, 7)  # 8 pixels a patch
 IMAGES = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(0))
@@ -26,7 +26,7 @@ IMAGES = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(0))
 
 def weighted(peer: torch.nn.Module) -> torch.nn.Module:
     torch.manual_seed(0)
-    randomise(peer, std=0.2).eval()  # which returns None in MMSegmentation's encoders
+    randomize(peer, std=0.2).eval()  # which returns None in MMSegmentation's encoders
     return peer
 
 

@@ -7,18 +7,18 @@ from mae_transfer.layers.block import Block
 from mae_transfer.layers.rel_pos import gather_rel_pos, resize_rel_pos, resize_rel_pos_table
 from tests.references.attention import naive_relative_attention, naive_window_attention
 from tests.references.rel_pos_table import naive_table_attention
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 
 def test_attention__equals_timm():
-    ours, theirs = randomise(Attention(32, 4)), TimmAttention(32, 4, qkv_bias=True)
+    ours, theirs = randomize(Attention(32, 4)), TimmAttention(32, 4, qkv_bias=True)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 7, 32)
     torch.testing.assert_close(ours(x), theirs(x))
 
 
 def test_attention__bias_of_the_key_changes_nothing():
-    full, no_key = randomise(Attention(32, 4)), Attention(32, 4, qkv_bias='no-key')
+    full, no_key = randomize(Attention(32, 4)), Attention(32, 4, qkv_bias='no-key')
     with torch.no_grad():
         no_key.qkv.weight.copy_(full.qkv.weight)
         no_key.q_bias.copy_(full.qkv.bias[:32])
@@ -29,14 +29,14 @@ def test_attention__bias_of_the_key_changes_nothing():
 
 
 def test_attention__relative_position_equals_naive():
-    attn = randomise(Attention(16, 2, rel_pos_size=(3, 4)))
+    attn = randomize(Attention(16, 2, rel_pos_size=(3, 4)))
     x = torch.randn(2, 12, 16)
     torch.testing.assert_close(attn(x, (3, 4)), naive_relative_attention(attn, x, (3, 4)))
 
 
 @pytest.mark.parametrize('with_cls', [False, True])
 def test_attention__table_equals_naive(with_cls):
-    attn = randomise(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
+    attn = randomize(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
     x = torch.randn(2, 12 + with_cls, 16)
     expected = naive_table_attention(
         attn, x, (3, 4), attn.relative_position_bias_table.detach(), with_cls
@@ -46,7 +46,7 @@ def test_attention__table_equals_naive(with_cls):
 
 @pytest.mark.parametrize('with_cls', [False, True])
 def test_attention__table_of_another_grid_is_resized(with_cls):
-    attn = randomise(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
+    attn = randomize(Attention(16, 2, True, (3, 4), 'table', int(with_cls)))
     x = torch.randn(2, 30 + with_cls, 16)
     table = attn.relative_position_bias_table.detach()
     table = resize_rel_pos_table(table, (3, 4), (6, 5), int(with_cls))
@@ -70,7 +70,7 @@ def test_attention__index_of_pairs_is_not_stored():
 
 def test_block__windows_with_relative_position_equal_naive():
     """A 5x7 map in windows of 3: both edges stick out; the norm comes before the padding."""
-    block = randomise(Block(16, 2, window_size=3, rel_pos_size=(3, 3)))
+    block = randomize(Block(16, 2, window_size=3, rel_pos_size=(3, 3)))
     x = torch.randn(2, 35, 16)
     attended = naive_window_attention(block.attn, block.norm1(x).reshape(2, 5, 7, 16), 3)
     expected = x + attended.reshape(2, 35, 16)

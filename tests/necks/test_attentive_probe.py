@@ -9,7 +9,7 @@ from torch import nn
 from mae_transfer.backbones import PlainViT
 from mae_transfer.necks import AttentiveProbe
 from tests.references.cross_attention import naive_cross_attention
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 TINY = dict(embed_dims=8, num_layers=3, num_heads=2, mlp_ratio=2)
 
@@ -23,7 +23,7 @@ TINY = dict(embed_dims=8, num_layers=3, num_heads=2, mlp_ratio=2)
 @pytest.mark.parametrize('skip', [0, 1])
 def test_attentive_probe__equals_its_formula(skip):
     """X = CA(LN_q(query), LN_k(tokens), LN_v(tokens)); nothing is added, nothing follows."""
-    probe = randomise(AttentiveProbe(8, 2, skip_tokens=skip))
+    probe = randomize(AttentiveProbe(8, 2, skip_tokens=skip))
     first, x = torch.randn(2, 7, 8), torch.randn(2, 7, 8)
     (feature,) = probe((first, x))
     seen = x[:, skip:]
@@ -67,7 +67,7 @@ def test_attentive_probe__starts_at_zero_query_and_zero_biases():
 
 
 def test_attentive_probe__every_parameter_has_a_gradient():
-    probe = randomise(AttentiveProbe(8, 2))
+    probe = randomize(AttentiveProbe(8, 2))
     (feature,) = probe((torch.randn(2, 7, 8),))
     (feature**2).sum().backward()
     for name, parameter in probe.named_parameters():
@@ -125,7 +125,7 @@ def is_trained(name: str, k: float) -> bool:
 @pytest.mark.parametrize('k', TRAINED)
 def test_partial_fine_tuning__one_step_moves_the_last_blocks_alone(k):
     """Each parameter moved, or is bit-equal and without state; depths are the whole model's."""
-    model = randomise(Classifier(trainable_blocks=k)).train()
+    model = randomize(Classifier(trainable_blocks=k)).train()
     before = copy.deepcopy(model.state_dict())
     wrapper = build_optim_wrapper(
         model,

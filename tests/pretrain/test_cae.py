@@ -11,7 +11,7 @@ from mae_transfer.masking.block_mask import block_mask
 from mae_transfer.masking.token_index import split_by_mask
 from mae_transfer.pretrain import ContextAutoencoder
 from mae_transfer.pretrain.masked_encoder import encode_visible
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 P, SIDE, GRID = 8, 32, (4, 4)
 DEPTH, DIMS, HEADS = 2, 32, 2
@@ -175,7 +175,7 @@ def test_cae__losses_and_gradients_equal_mmpretrain(hidden):
     patches (ours 98, as CAE's), has no drop path (ours .1), and its alignment target is a copy of
     the encoder that lags one optimizer step behind (ours is the encoder itself, as CAE's).
     """
-    ours = randomise(build()).eval()
+    ours = randomize(build()).eval()
     peer = mmpretrain_cae(ours, hidden)
     views, mask = two_views(), some_mask(hidden=hidden)
     samples = [DataSample().set_mask(m.view(GRID)) for m in mask]
@@ -200,7 +200,7 @@ def test_cae__losses_and_gradients_equal_mmpretrain(hidden):
 
 
 def test_latent_target__is_the_encoder_on_the_hidden_patches_without_its_class_token():
-    model = randomise(build()).eval()
+    model = randomize(build()).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1, 7], [0, 15, 2]])
     found = model.latent_target(images, ids_mask, GRID)
     expected = encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:]
@@ -209,7 +209,7 @@ def test_latent_target__is_the_encoder_on_the_hidden_patches_without_its_class_t
 
 
 def test_latent_target__sees_hidden_patches_alone():
-    model = randomise(build()).eval()
+    model = randomize(build()).eval()
     images, ids_mask = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[0, 5]])
     before = model.latent_target(images, ids_mask, GRID)
     images[..., P : 2 * P, 2 * P :] += 1  # patches 6 and 7
@@ -219,7 +219,7 @@ def test_latent_target__sees_hidden_patches_alone():
 
 
 def test_latent_target__passes_the_projection():
-    model = randomise(build(neck_dims=16)).eval()
+    model = randomize(build(neck_dims=16)).eval()
     images, ids_mask = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[3, 1], [0, 2]])
     expected = model.neck.projection(encode_visible(model.backbone, images, ids_mask, GRID)[:, 1:])
     torch.testing.assert_close(model.latent_target(images, ids_mask, GRID), expected)
@@ -241,7 +241,7 @@ def test_latent_target__follows_the_encoder_without_lag():
 
 
 def test_latent_target__draws_drop_path_anew_in_training_only():
-    model = randomise(build(drop_path_rate=0.5)).eval()
+    model = randomize(build(drop_path_rate=0.5)).eval()
     images, ids_mask = torch.randn(8, 3, SIDE, SIDE), torch.arange(4).expand(8, 4)
     torch.testing.assert_close(
         model.latent_target(images, ids_mask, GRID), model.latent_target(images, ids_mask, GRID)
@@ -257,7 +257,7 @@ def test_latent_target__draws_drop_path_anew_in_training_only():
 @pytest.mark.parametrize('neck_dims', [DIMS, 16], ids=['same-width', 'projected'])
 def test_gradient__none_reaches_the_encoder_through_the_alignment_target(neck_dims):
     """With the regressor's output cut off, the target is the only way; nothing arrives."""
-    model = randomise(build(neck_dims)).eval()
+    model = randomize(build(neck_dims)).eval()
     cut = model.neck.regressor.norm.register_forward_hook(lambda _, __, out: out.detach())
     loss = model.loss(two_views(), mask=some_mask())['loss_alignment']
     assert not loss.requires_grad
@@ -269,7 +269,7 @@ def test_gradient__none_reaches_the_encoder_through_the_alignment_target(neck_di
 
 def test_gradient__of_the_alignment_equals_that_to_a_constant():
     """The gradient with the encoder's own target is that with the same numbers from a file."""
-    model = randomise(build()).eval()
+    model = randomize(build()).eval()
     views, mask = two_views(), some_mask()
     model.loss(views, mask=mask)['loss_alignment'].backward()
     found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
@@ -307,7 +307,7 @@ def test_gradient__every_parameter_outside_the_tokenizer_gets_one(neck_dims, dty
 
 
 def test_gradient__recomputed_blocks_change_nothing():
-    model = randomise(build()).train()
+    model = randomize(build()).train()
     views, mask = two_views(), some_mask()
     sum(model.loss(views, mask=mask).values()).backward()
     expected = model.backbone.blocks[0].attn.qkv.weight.grad.clone()
@@ -337,7 +337,7 @@ def test_loss__targets_of_visible_patches_do_not_count():
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self.tokens
 
-    model = randomise(build(target=Constant())).eval()
+    model = randomize(build(target=Constant())).eval()
     views, mask = two_views(), some_mask()
     model.target_generator.tokens = torch.randint(CODES, (3, 16))
     before = model.loss(views, mask=mask)['loss_reconstruction']
@@ -349,7 +349,7 @@ def test_loss__targets_of_visible_patches_do_not_count():
 
 
 def test_loss__prediction_depends_on_visible_pixels_alone():
-    model = randomise(build()).eval()
+    model = randomize(build()).eval()
     images, mask = torch.randn(2, 3, SIDE, SIDE), some_mask(2)
     ids_keep, ids_mask, _ = split_by_mask(mask)
     before = model.predict_hidden(images, ids_keep, ids_mask, GRID)
@@ -359,7 +359,7 @@ def test_loss__prediction_depends_on_visible_pixels_alone():
 
 
 def test_loss__bf16_is_close_to_fp32():
-    model, views, mask = randomise(build(neck_dims=16)).eval(), two_views(), some_mask()
+    model, views, mask = randomize(build(neck_dims=16)).eval(), two_views(), some_mask()
     exact = model.loss(views, mask=mask)
     with torch.autocast('cpu', torch.bfloat16):
         rounded = model.loss(views, mask=mask)
@@ -371,7 +371,7 @@ def test_loss__bf16_is_close_to_fp32():
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_pixels__as_target_with_one_view(norm_pix):
     """The loss is the mean squared error over hidden patches; H != W."""
-    model = randomise(pixels(norm_pix, img_size=(16, 32))).eval()
+    model = randomize(pixels(norm_pix, img_size=(16, 32))).eval()
     images = torch.randn(2, 3, 16, 32)
     mask = block_mask(2, (2, 4), 3, min_block=1)
     loss = model.loss(images, mask=mask)['loss_reconstruction']
@@ -390,7 +390,7 @@ def test_pixels__as_target_with_one_view(norm_pix):
 
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_reconstruct__keeps_visible_patches_and_paints_hidden_ones(norm_pix):
-    model = randomise(pixels(norm_pix)).eval()
+    model = randomize(pixels(norm_pix)).eval()
     images, mask = torch.randn(2, 3, SIDE, SIDE), some_mask(2)
     masked, painted, used = model.reconstruct(images, mask)
     assert used.dtype == torch.bool and (used == mask).all()
@@ -403,7 +403,7 @@ def test_reconstruct__keeps_visible_patches_and_paints_hidden_ones(norm_pix):
 
 
 def test_extract_feat__is_the_whole_first_view():
-    model, views = randomise(build()).eval(), two_views()
+    model, views = randomize(build()).eval(), two_views()
     torch.testing.assert_close(model(views)[0], model.backbone(views[0])[0])
     torch.testing.assert_close(model(views[0])[0], model.backbone(views[0])[0])
 

@@ -67,7 +67,7 @@ def feature_variance(model: ContextAutoencoder, images: torch.Tensor) -> float:
 
 
 def train(terms: tuple[str, ...], steps: int = 210) -> list[float]:
-    """Minimise some terms of the loss; the feature variance six times on the way.
+    """Minimize some terms of the loss; the feature variance six times on the way.
 
     A weight decay of 8 shows in 210 steps what one of .05 would show in 34,000: nothing in the
     alignment holds the features against it.

@@ -17,7 +17,7 @@ from tests.references.naive_cae import (
     naive_regressor_block,
     naive_token_loss,
 )
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 D, HEADS, V, M = 8, 2, 3, 4
 
@@ -34,7 +34,7 @@ def tokens() -> tuple[torch.Tensor, ...]:
 
 @torch.no_grad()
 def test_regressor_block__equals_the_loop():
-    block = randomise(RegressorBlock(D, HEADS))
+    block = randomize(RegressorBlock(D, HEADS))
     visible, pos_visible, hidden, pos_hidden = tokens()
     found = block(hidden, visible, pos_hidden, pos_visible)
     for image in range(2):
@@ -46,7 +46,7 @@ def test_regressor_block__equals_the_loop():
 
 @torch.no_grad()
 def test_regressor__equals_the_loop():
-    regressor = randomise(LatentRegressor(D, num_layers=3, num_heads=HEADS))
+    regressor = randomize(LatentRegressor(D, num_layers=3, num_heads=HEADS))
     visible, pos_visible, _, pos_hidden = tokens()
     found = regressor(visible, pos_visible, pos_hidden)
     for image in range(2):
@@ -66,7 +66,7 @@ def test_regressor_block__second_residual_starts_from_the_normalized_state():
 
 def test_regressor__every_block_sees_the_same_visible_tokens_and_fresh_hidden_ones():
     """Positions come again at every block; values have none."""
-    regressor = randomise(LatentRegressor(D, num_layers=3, num_heads=HEADS))
+    regressor = randomize(LatentRegressor(D, num_layers=3, num_heads=HEADS))
     visible, pos_visible, _, pos_hidden = tokens()
     seen, values = [], []
     for block in regressor.blocks:
@@ -86,7 +86,7 @@ def test_regressor__every_block_sees_the_same_visible_tokens_and_fresh_hidden_on
 def test_regressor__gradient_reaches_visible_tokens_through_keys_and_through_values():
     """Each way alone: with the other cut off, the visible tokens still get a gradient."""
     for cut in ('norm1_k', 'norm1_v'):
-        regressor = randomise(LatentRegressor(D, num_layers=2, num_heads=HEADS))
+        regressor = randomize(LatentRegressor(D, num_layers=2, num_heads=HEADS))
         for block in regressor.blocks:
             getattr(block, cut).register_forward_hook(lambda _, __, out: out.detach())
         visible, pos_visible, _, pos_hidden = tokens()
@@ -96,7 +96,7 @@ def test_regressor__gradient_reaches_visible_tokens_through_keys_and_through_val
 
 
 def test_regressor__order_of_the_visible_tokens_does_not_count():
-    regressor = randomise(LatentRegressor(D, num_layers=2, num_heads=HEADS))
+    regressor = randomize(LatentRegressor(D, num_layers=2, num_heads=HEADS))
     visible, pos_visible, _, pos_hidden = tokens()
     turned = regressor(visible.flip(1), pos_visible.flip(1), pos_hidden)
     torch.testing.assert_close(turned, regressor(visible, pos_visible, pos_hidden))
@@ -108,7 +108,7 @@ def test_regressor__order_of_the_visible_tokens_does_not_count():
 @torch.no_grad()
 @pytest.mark.parametrize('num_layers', [0, 2])
 def test_decoder__equals_the_loop(num_layers):
-    decoder = randomise(LatentDecoder(11, D, num_layers, HEADS))
+    decoder = randomize(LatentDecoder(11, D, num_layers, HEADS))
     _, _, latent, positions = tokens()
     found = decoder(latent, positions)
     assert found.shape == (2, M, 11)
@@ -142,7 +142,7 @@ def indices(batch: int, num_patches: int, hidden: int) -> tuple[torch.Tensor, to
 
 def test_neck__gives_each_patch_its_own_position():
     """The row is in the first half of the channels (order 'yx'); H != W."""
-    neck = randomise(ContextNeck(D, (2, 3), 5, D, 1, 1, HEADS))
+    neck = randomize(ContextNeck(D, (2, 3), 5, D, 1, 1, HEADS))
     neck.pos_embed.data.copy_(sincos_pos_embed(D, (2, 3), 'yx', 0))
     ids_keep, ids_mask = indices(2, 6, M)
     visible = torch.randn(2, 6 - M, D)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mae_transfer.pretrain import MaskedAutoencoder
 from tests.pretrain.test_mae import P, build, some_mask
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 IMG_SIZE = (32, 48)  # 4 x 6 patches
 
@@ -17,7 +17,7 @@ def with_mask_token() -> MaskedAutoencoder:
     model = MaskedAutoencoder(
         **{name: getattr(model, name) for name in parts}, encoder_mask_token=True
     )
-    return randomise(model, std=0.1).eval()
+    return randomize(model, std=0.1).eval()
 
 
 def naive_prediction(model: MaskedAutoencoder, image: Tensor, mask: Tensor) -> Tensor:

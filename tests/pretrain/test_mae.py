@@ -10,7 +10,7 @@ from mae_transfer.layers.patchify import patchify
 from mae_transfer.layers.pos_embed import sincos_pos_embed
 from mae_transfer.pretrain import MaskedAutoencoder
 from mae_transfer.pretrain.masked_encoder import encode_visible
-from tests.support.weights import randomise
+from tests.support.weights import randomize
 
 P, GRID = 8, (4, 4)
 DEPTH, DIMS, HEADS = 2, 32, 2
@@ -104,7 +104,7 @@ def hugging_face(ours: MaskedAutoencoder, norm_pix: bool) -> ViTMAEForPreTrainin
 
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_mae__loss_and_prediction_equal_transformers(norm_pix):
-    ours = randomise(build(norm_pix), std=0.1).eval()
+    ours = randomize(build(norm_pix), std=0.1).eval()
     peer = hugging_face(ours, norm_pix)
     images = torch.randn(3, 3, 32, 32)
     mask = some_mask(3, 16, 12)
@@ -134,7 +134,7 @@ def to_mmpretrain(state: dict) -> dict:
 @pytest.mark.parametrize('norm_pix', [True, False])
 def test_mae__loss_and_prediction_equal_mmpretrain(norm_pix, monkeypatch):
     """MMPretrain's table has the row in its first half: the order 'yx'."""
-    ours = randomise(build(norm_pix, order='yx'), std=0.1).eval()
+    ours = randomize(build(norm_pix, order='yx'), std=0.1).eval()
     peer = PeerMAE(
         backbone=dict(
             type='MAEViT',
@@ -176,7 +176,7 @@ def test_mae__loss_and_prediction_equal_mmpretrain(norm_pix, monkeypatch):
 
 def test_mae__loss_is_the_mean_over_hidden_patches():
     """Loop over images and hidden patches; the mean and the unbiased variance written out."""
-    model = randomise(build(), std=0.1).eval()
+    model = randomize(build(), std=0.1).eval()
     images, mask = torch.randn(2, 3, 32, 32), some_mask(2, 16, 11)
     pred, _ = model.predict_patches(images, mask)
     patches, errors = patchify(images, (P, P)), []
@@ -193,7 +193,7 @@ def test_mae__loss_is_the_mean_over_hidden_patches():
 
 def test_mae__pixels_under_the_mask_reach_target_only():
     """Other hidden pixels leave the prediction, other visible pixels leave the target unmoved."""
-    model = randomise(build(norm_pix=False), std=0.1).eval()
+    model = randomize(build(norm_pix=False), std=0.1).eval()
     images, mask = torch.randn(1, 3, 32, 32), some_mask(1, 16, 12)
     pixels = mask.reshape(1, 1, *GRID).repeat_interleave(P, 2).repeat_interleave(P, 3)
     pred, _ = model.predict_patches(images, mask)
@@ -209,7 +209,7 @@ def test_mae__pixels_under_the_mask_reach_target_only():
 
 
 def test_encode_visible__equals_a_plain_forward_when_nothing_is_hidden():
-    model = randomise(build(img_size=(32, 48)), std=0.1).eval()
+    model = randomize(build(img_size=(32, 48)), std=0.1).eval()
     model.backbone.out_type = 'tokens'
     images = torch.randn(2, 3, 32, 48)
     ids_keep = torch.arange(24).expand(2, -1)
@@ -219,7 +219,7 @@ def test_encode_visible__equals_a_plain_forward_when_nothing_is_hidden():
 
 
 def test_encode_visible__order_of_tokens_does_not_matter():
-    model = randomise(build(img_size=(32, 48)), std=0.1).eval()
+    model = randomize(build(img_size=(32, 48)), std=0.1).eval()
     images = torch.randn(1, 3, 32, 48)
     forth = encode_visible(model.backbone, images, torch.tensor([[3, 8, 20]]), (4, 6))
     back = encode_visible(model.backbone, images, torch.tensor([[20, 3, 8]]), (4, 6))
@@ -278,7 +278,7 @@ def test_mae__initialization_follows_the_paper():
 
 def test_mae__bf16_loss_is_close_to_fp32():
     model, images, mask = (
-        randomise(build(), std=0.1).eval(),
+        randomize(build(), std=0.1).eval(),
         torch.randn(4, 3, 32, 32),
         some_mask(4, 16, 12),
     )

@@ -7,7 +7,7 @@ from torch import nn
 Module = TypeVar('Module', bound=nn.Module)
 
 
-def randomise(module: Module, std: float = 0.3) -> Module:
+def randomize(module: Module, std: float = 0.3) -> Module:
     """Give every trained parameter, zeros included, a value that matters.
 
     Args:
