@@ -18,7 +18,7 @@ LEAST_SIDE = 384  # pixels: the frameworks' labels would cover smaller pictures,
 STYLE = dict(line_width=1, alpha=0.5)  # for visualizers with these arguments: thin and transparent
 
 
-class SavePredictions(Hook):
+class SavePredictionsHook(Hook):
     """Write each test picture with its prediction to a folder; no display is needed.
 
     The frameworks' own hooks differ in where they write, and draw only the pictures of the first

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
-from mae_transfer.hooks.save_predictions import SavePredictions
+from mae_transfer.hooks.save_predictions import SavePredictionsHook
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
     ConfigLike,
@@ -95,7 +95,7 @@ def test(
         set_whole_account(cfg, checkpoint)
         runner = Runner.from_cfg(cfg)
         if show_dir:
-            runner.register_hook(SavePredictions(str(show_dir), show_num))
+            runner.register_hook(SavePredictionsHook(str(show_dir), show_num))
         _load_whole_checkpoint(runner, checkpoint)
         raw = runner.test()
         metrics = paper_metrics(raw)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
-from mae_transfer.hooks.save_predictions import SavePredictions, enlarge
+from mae_transfer.hooks.save_predictions import SavePredictionsHook, enlarge
 
 
 class Bitmaps:
@@ -105,7 +105,7 @@ class ClassificationVisualizer(Visualizer):
         self.calls.append((image.shape, classes, out_file))
 
 
-def draw_two(hook: SavePredictions, visualizer: Visualizer, path, prefix) -> list:
+def draw_two(hook: SavePredictionsHook, visualizer: Visualizer, path, prefix) -> list:
     """Two batches of one picture."""
     dataset = SimpleNamespace(data_prefix=prefix)
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
@@ -119,7 +119,7 @@ def draw_two(hook: SavePredictions, visualizer: Visualizer, path, prefix) -> lis
 def test_hook__draws_enlarged_detections_with_thin_lines(picture, tmp_path):
     path, _ = picture
     visualizer = DetectionVisualizer()
-    hook = SavePredictions(str(tmp_path / 'drawn'), most=1)
+    hook = SavePredictionsHook(str(tmp_path / 'drawn'), most=1)
     calls = draw_two(hook, visualizer, path, dict(img=str(tmp_path / 'images')))
     assert calls == [((400, 1000, 3), 10.0, str(tmp_path / 'drawn' / 'val_0.jpg.png'))]
     assert visualizer.line_width == 1 and not hasattr(visualizer, 'alpha')
@@ -127,6 +127,6 @@ def test_hook__draws_enlarged_detections_with_thin_lines(picture, tmp_path):
 
 def test_hook__draws_classes(picture, tmp_path):
     path, _ = picture
-    hook = SavePredictions(str(tmp_path / 'drawn'))
+    hook = SavePredictionsHook(str(tmp_path / 'drawn'))
     calls = draw_two(hook, ClassificationVisualizer(), path, str(tmp_path / 'images'))
     assert calls == [((400, 1000, 3), ('a', 'b'), str(tmp_path / 'drawn' / 'val_0.jpg.png'))] * 2
