@@ -14,11 +14,13 @@ import torch
 import torchvision  # noqa: F401  registers torch.ops.torchvision
 from mmengine._strategy import DDPStrategy
 from mmengine._strategy.single_device import SingleDeviceStrategy
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel, BaseModule
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.utils import ManagerMixin
 from timm.models import beit
 from torch import nn
 from torch.utils.data import DataLoader
@@ -47,7 +49,9 @@ def test_private_names__overridden_or_called():
     for owner, name in (
         (CheckpointHook, '_save_checkpoint_with_step'),
         (CheckpointHook, '_save_best_checkpoint'),
+        (Config, '_get_cfg_path'),
         (DefaultOptimWrapperConstructor, '_validate_cfg'),
+        (ManagerMixin, '_instance_dict'),
         (_ParamScheduler, '_get_value'),
         (DDPStrategy, '_wrap_model'),
         (SingleDeviceStrategy, 'convert_model'),  # by super(DDPStrategy, self)
@@ -75,6 +79,7 @@ def test_private_names__of_an_optim_wrapper():
 
 def test_private_names__of_runner_and_loops(runner):
     assert runner._load_from is None and runner._resume is False
+    assert runner._train_dataloader is None
     data = DataLoader([0, 1])
     assert EpochBasedTrainLoop(runner, data, max_epochs=1)._iter == 0
     assert IterBasedTrainLoop(runner, data, max_iters=1)._iter == 0
