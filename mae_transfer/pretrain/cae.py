@@ -13,6 +13,7 @@ from mae_transfer.pretrain.cae_init import LINEAR_INITS, init_context_autoencode
 from mae_transfer.pretrain.cae_targets import complete, hidden_targets, split_views
 from mae_transfer.pretrain.mask_sampler import build_masking, mask_indices
 from mae_transfer.pretrain.masked_encoder import check_encoder, encode_visible
+from mae_transfer.pretrain.pretraining_facts import pretraining_facts
 
 
 @MODELS.register_module()
@@ -71,13 +72,7 @@ class ContextAutoencoder(BaseSelfSupervisor):
 
     def pretraining_metadata(self) -> dict[str, Any]:
         """Facts about the pre-training that no tensor tells, in plain containers."""
-        facts: dict[str, Any] = {}
-        if hasattr(self.masking, 'mask_ratio'):
-            masking = type(self.masking).__name__
-            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
-        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
-            facts['norm_pix'] = self.target_generator.norm_pix
-        return facts
+        return pretraining_facts(self.masking, self.target_generator)
 
     def init_weights(self) -> None:
         """Initialize as CAE does, then load what ``init_cfg`` names."""

@@ -11,6 +11,7 @@ from mae_transfer.layers.patchify import patch_grid, patchify, unpatchify
 from mae_transfer.masking.token_index import mask_from_restore
 from mae_transfer.pretrain.mask_sampler import build_masking, mask_indices
 from mae_transfer.pretrain.masked_encoder import check_encoder, encode_all, encode_visible
+from mae_transfer.pretrain.pretraining_facts import pretraining_facts
 
 LINEAR_INITS = ('xavier', 'torch')
 
@@ -79,12 +80,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
     def pretraining_metadata(self) -> dict[str, Any]:
         """Facts about the pre-training that no tensor tells, in plain containers."""
-        facts: dict[str, Any] = {}
-        if hasattr(self.masking, 'mask_ratio'):
-            masking = type(self.masking).__name__
-            facts |= dict(masking=masking, mask_ratio=self.masking.mask_ratio)
-        if hasattr(self.target_generator, 'norm_pix'):  # targets of pixels
-            facts['norm_pix'] = self.target_generator.norm_pix
+        facts = pretraining_facts(self.masking, self.target_generator)
         if len(self.neck.decoder_blocks):
             facts['decoder_num_heads'] = self.neck.decoder_blocks[0].attn.num_heads
         return facts
