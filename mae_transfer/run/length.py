@@ -5,7 +5,7 @@ from math import ceil
 
 from mmengine.config import Config
 
-from mae_transfer.run.schedule import UNITS, Schedule
+from mae_transfer.run.schedule import UNITS, VAL_INTERVAL, Schedule
 
 
 def length_of(cfg: Config) -> tuple[str, int] | None:
@@ -19,8 +19,7 @@ def count_validations(cfg: Config) -> int:
     length = length_of(cfg)
     if cfg.get('val_cfg') is None or length is None:
         return 0
-    default = 1000 if length[0] == 'max_iters' else 1  # MMEngine's
-    return ceil(length[1] / cfg.train_cfg.get('val_interval', default))
+    return ceil(length[1] / cfg.train_cfg.get('val_interval', VAL_INTERVAL[length[0]]))
 
 
 def validate_once(cfg: Config) -> None:

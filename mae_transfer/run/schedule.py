@@ -24,6 +24,7 @@ DURATIONS = ('T_max', 'total_iters', 'total_steps', 'step_size', 'warmup')
 TIMES = ('begin', 'end', *DURATIONS)
 TIME_LISTS = ('milestones', 'periods')
 FOREVER = 10**9  # MMEngine's default for the end of a scheduler
+VAL_INTERVAL = {'max_iters': 1000, 'max_epochs': 1}  # MMEngine's defaults
 # Arguments of hooks that are times in the run.
 HOOK_TIMES = (
     *('length', 'begin_iter', 'end_iter', 'begin_epoch', 'end_epoch'),
@@ -267,7 +268,7 @@ class Schedule:
         if self.cfg.get('val_cfg') is None:
             return
         if self.unit == 'max_iters':
-            train_cfg.setdefault('val_interval', 1000)  # MMEngine's
+            train_cfg.setdefault('val_interval', VAL_INTERVAL[self.unit])
         self._move(train_cfg, 'train_cfg', 'val_interval', 'validation every')
         if train_cfg.get('val_begin', 1) > 1:
             self._move(train_cfg, 'train_cfg', 'val_begin', 'validation from')
