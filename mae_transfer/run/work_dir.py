@@ -79,6 +79,11 @@ class ReplaceRunHook(Hook):
 
     def __enter__(self) -> 'ReplaceRunHook':
         if self.overwrite and is_main_process():
+            if self.aside.exists():  # killed before it could put them back
+                raise ValueError(
+                    f'{str(self.aside)!r} contains the files of an earlier run, whose replacement '
+                    'was interrupted: move them back, or remove the folder'
+                )
             self.moved = written_by_runs(self.folder)
         for path in self.moved:
             self._place_of(path).parent.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,13 @@ def test_replace_run__puts_everything_back_if_the_new_run_fails(used):
         assert sorted(used.rglob('*')) == before
 
 
+def test_replace_run__keeps_what_a_killed_replacement_left(used):
+    ReplaceRunHook(str(used), overwrite=True).__enter__()  # and killed
+    with pytest.raises(ValueError, match='.replaced.* was interrupted: move them back'):
+        ReplaceRunHook(str(used), overwrite=True).__enter__()
+    assert (used / '.replaced' / 'iter_3.pth').is_file()
+
+
 def test_check_work_dir__keeps_what_the_run_starts_from(used):
     for start in (used, used / 'iter_3.pth'):
         with pytest.raises(ValueError, match='--overwrite would remove .* from which this run'):
