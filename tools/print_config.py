@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import copy
 import sys
 
 from mae_transfer.run.command_line import add_config_arguments
@@ -23,8 +24,16 @@ def print_config(config: str, options: dict) -> None:
         cfg = load_config(config)
         recipe = length_of(cfg)
         merge_options(cfg, options)
-        for line in set_length(cfg, recipe, options):
-            print(line)
+        try:
+            moved = copy.deepcopy(cfg)
+            for line in set_length(moved, recipe, options):
+                print(line)
+            cfg = moved
+        except FileNotFoundError as error:
+            print(
+                'WARNING: the schedule below is that of the length of the recipe. A run moves it, '
+                f'which takes the number of training images: {error}'
+            )
     print(cfg.pretty_text)
 
 

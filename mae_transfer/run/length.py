@@ -11,7 +11,7 @@ from mae_transfer.run.schedule import UNITS, VAL_INTERVAL, Schedule
 def length_of(cfg: Config) -> tuple[str, int] | None:
     """Return the length of a config as ('max_iters' or 'max_epochs', number), if it has one."""
     train_cfg = cfg.get('train_cfg') or {}
-    return next(((key, train_cfg[key]) for key in UNITS if train_cfg.get(key)), None)
+    return next(((key, train_cfg[key]) for key in UNITS if train_cfg.get(key) is not None), None)
 
 
 def count_validations(cfg: Config) -> int:
@@ -63,12 +63,14 @@ def set_length(
         return []
     schedule = Schedule(cfg, recipe[1], given)
     key, length = own
+    if not isinstance(length, int) or length < 1:
+        raise ValueError(f'train_cfg.{key}={length!r}: must be a whole number from 1')
     if key != recipe[0]:
         raise ValueError(
             f'train_cfg.{key}={length}: the recipe counts {UNITS[recipe[0]]}, set '
             f'train_cfg.{recipe[0]}, or the length with --iters or --epochs'
         )
-    told = []
+    told = schedule.follow_given_warm_ups()
     if iters is not None:
         if key == 'max_epochs':
             told.append(f'--iters: {recipe[1]} epochs of {schedule.epoch} = ')

@@ -174,7 +174,6 @@ class Schedule:
     def _move_schedulers(self) -> None:
         for _, scheduler in self.schedulers():
             self._need_iterations(scheduler)
-        self._follow_given_warm_ups()
         meetings = self._move_warm_ups()
         for key, scheduler in self.schedulers():
             self._move_scheduler(key, scheduler, meetings)
@@ -192,15 +191,18 @@ class Schedule:
         if any((time * self.ratio) % 1 for time in times if time < FOREVER):
             _schedule_by_iteration(scheduler, self.epoch.steps)
 
-    def _follow_given_warm_ups(self) -> None:
+    def follow_given_warm_ups(self) -> list[str]:
         """Let the scheduler after a warm-up begin where `--cfg-options` ended the warm-up."""
-        found = self.schedulers()
-        for (key, warm_up), (next_key, following) in pairwise(found):
+        told = []
+        for (key, warm_up), (next_key, following) in pairwise(self.schedulers()):
             if not (_is_warm_up(warm_up) and self._is_given(f'{key}.end')):
                 continue
-            if following.get('begin', 0) and not self._is_given(f'{next_key}.begin'):
-                following['begin'] = warm_up['end']
+            begin, end = following.get('begin', 0), warm_up['end']
+            if begin and begin != end and not self._is_given(f'{next_key}.begin'):
+                following['begin'] = end
                 self.given = {*self.given, f'{next_key}.begin'}
+                told.append(f'{next_key}.begin {begin} -> {end}, where the given warm-up ends')
+        return told
 
     def _move_warm_ups(self) -> dict[tuple[bool, float], float]:
         """Move the end of each linear warm-up, which is the start of the next scheduler.

@@ -42,6 +42,8 @@ def set_resume(cfg: Config, resume: str | os.PathLike | None) -> str | None:
             )
             return None
         resume = last_checkpoint(cfg.work_dir)
+    elif Path(resume).is_dir():
+        resume = last_checkpoint(resume)
     if not Path(resume).is_file():
         raise FileNotFoundError(f'--resume: there is no checkpoint {str(resume)!r}')
     cfg.resume, cfg.load_from = True, str(resume)

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from mmengine.dist import barrier, broadcast_object_list
+from mmengine.dist import broadcast_object_list
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -17,7 +17,6 @@ CHECKPOINT = re.compile(r'(best_.+_)?(iter|epoch)_\d+\.pth')
 PICTURE = re.compile(r'(iter|epoch)_\d+\.png')
 TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 LENGTH = 'length.json'
-SET_ASIDE = '.replaced'
 
 
 def check_work_dir(work_dir: str, resume: bool, overwrite: bool, start: str | None = None) -> None:
@@ -43,11 +42,7 @@ def check_work_dir(work_dir: str, resume: bool, overwrite: bool, start: str | No
         raise ValueError('--resume and --overwrite contradict each other: give one of them')
     if resume:
         return
-    if (
-        overwrite
-        and start
-        and folder.resolve() in [Path(start).resolve(), *Path(start).resolve().parents]
-    ):
+    if overwrite and start and _is_removed(Path(start).resolve(), folder):
         raise ValueError(
             f'--overwrite would remove {start!r}, from which this run starts: choose another '
             '--work-dir'
@@ -62,52 +57,58 @@ def check_work_dir(work_dir: str, resume: bool, overwrite: bool, start: str | No
 
 
 class ReplaceRunHook(Hook):
-    """Replaces the files of an earlier run by those of a new one, once that is ready to train.
+    """Removes the files of an earlier run once the new one has made its first step.
 
-    As a context manager it sets the files aside first, before anything is written. It removes them
-    when everything is built and loaded, and puts them back if the new run fails before that.
+    Until then both are in the folder, so that a run that fails or is killed at its start costs
+    nothing. As a context manager it also takes back what a failed start wrote over.
 
     Args:
         work_dir: Folder of the run.
         overwrite: Whether to do anything.
     """
 
+    priority = 'VERY_HIGH'  # before a checkpoint of the first step is written
+
     def __init__(self, work_dir: str, overwrite: bool) -> None:
-        self.folder, self.aside = Path(work_dir), Path(work_dir, SET_ASIDE)
-        self.overwrite = overwrite
-        self.moved: list[Path] = []
+        self.folder = Path(work_dir)
+        paths = written_by_runs(self.folder) if overwrite and is_main_process() else []
+        self.former = {path: path.lstat().st_mtime_ns for path in paths}
+        self.texts = {p: p.read_bytes() for p in paths if p.suffix == '.py' or p.name == LENGTH}
+        self.configs = set(self.folder.glob('*.py'))
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: object = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Remove what the new run has not written anew."""
+        if not self.former:
+            return
+        old = [
+            path
+            for path, written in self.former.items()
+            if path.name != runner.timestamp and path.lstat().st_mtime_ns == written
+        ]
+        self.former = {}
+        for path in old:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        say(f'--overwrite: removed {_names(old)} from {self.folder}')
 
     def __enter__(self) -> 'ReplaceRunHook':
-        if self.overwrite and is_main_process():
-            if self.aside.exists():  # killed before it could put them back
-                raise ValueError(
-                    f'{str(self.aside)!r} contains the files of an earlier run, whose replacement '
-                    'was interrupted: move them back, or remove the folder'
-                )
-            self.moved = written_by_runs(self.folder)
-        for path in self.moved:
-            self._place_of(path).parent.mkdir(parents=True, exist_ok=True)
-            path.rename(self._place_of(path))
-        barrier()  # no process writes before the first has cleared the folder
         return self
 
-    def before_train(self, runner: Runner) -> None:
-        """Remove what was set aside."""
-        if self.moved:
-            shutil.rmtree(self.aside)
-            say(f'--overwrite: removed {_names(self.moved)} from {self.folder}')
-            self.moved = []
-
     def __exit__(self, *failure: object) -> None:
-        for path in self.moved:
-            if path.is_dir():  # a log that the new run began in the same second
-                shutil.rmtree(path)
-            self._place_of(path).replace(path)
-        if self.moved:
-            shutil.rmtree(self.aside)
-
-    def _place_of(self, path: Path) -> Path:
-        return self.aside / path.relative_to(self.folder)
+        if not self.former:
+            return
+        for path, text in self.texts.items():
+            write_atomically(path, text)
+        for path in set(self.folder.glob('*.py')) - self.configs:
+            path.unlink()
 
 
 def written_by_runs(work_dir: Path) -> list[Path]:
@@ -125,10 +126,16 @@ def written_by_runs(work_dir: Path) -> list[Path]:
         for path in work_dir.iterdir()
         if CHECKPOINT.fullmatch(path.name)
         or path.name in (POINTER, LENGTH)
-        or (path.suffix == '.py' and path.read_bytes() in configs)
+        or (path.suffix == '.py' and path.is_file() and path.read_bytes() in configs)
     ]
     pictures = [p for p in work_dir.glob('reconstructions/*.png') if PICTURE.fullmatch(p.name)]
     return sorted([*logs, *files, *pictures])
+
+
+def _is_removed(start: Path, work_dir: Path) -> bool:
+    """Return whether a checkpoint, or the work dir that it is in, belongs to an earlier run."""
+    removed = [path.resolve() for path in written_by_runs(work_dir)]
+    return start == work_dir.resolve() or any(p in (start, *start.parents) for p in removed)
 
 
 def _is_worth_keeping(path: Path) -> bool:

@@ -246,3 +246,16 @@ def test_set_length__begins_the_cosine_where_a_given_warm_up_ends():
     cfg = recipe(COSINE)
     lengthen(cfg, {'param_scheduler.0.end': 6}, iters=12)
     assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end) == (6, 12)
+
+
+@pytest.mark.parametrize('length', [0, -5, 2.5])
+def test_set_length__refuses_a_length_that_is_none(length):
+    with pytest.raises(ValueError, match=rf'train_cfg.max_iters={length}: must be a whole number'):
+        lengthen(recipe(COSINE), {'train_cfg.max_iters': length})
+
+
+def test_set_length__follows_a_given_warm_up_without_another_length():
+    cfg = recipe(COSINE)
+    told = lengthen(cfg, {'param_scheduler.0.end': 30})
+    assert told == 'param_scheduler.1.begin 100 -> 30, where the given warm-up ends'
+    assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end) == (30, 2000)

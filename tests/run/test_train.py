@@ -218,15 +218,18 @@ def test_train__needs_a_place_to_write(cfg):
         train(cfg)
 
 
-def test_train__overwrites_nothing_if_it_cannot_start(cfg, tmp_path):
+def test_train__overwrites_nothing_if_it_cannot_start(cfg, tmp_path, capsys):
     cfg.default_hooks.checkpoint.interval = 3
     train(cfg)
-    before = sorted(path.name for path in (tmp_path / 'run').iterdir())
-    assert 'iter_3.pth' in before
+    before = {p: p.read_bytes() for p in (tmp_path / 'run').iterdir() if p.is_file()}
+    assert tmp_path / 'run' / 'iter_3.pth' in before
     cfg.optim_wrapper.type = 'Nope'
     with pytest.raises(KeyError, match='Nope'):
         train(cfg, overwrite=True)
-    assert set(before) <= {path.name for path in (tmp_path / 'run').iterdir()}
+    assert {path: path.read_bytes() for path in before} == before
+    cfg.optim_wrapper.type = 'OptimWrapper'
+    train(cfg, overwrite=True)
+    assert '--overwrite: removed' in capsys.readouterr().out
 
 
 def test_train__reads_true_as_the_latest_checkpoint_and_refuses_one_pattern(cfg, tmp_path, capsys):

@@ -114,3 +114,10 @@ def test_check_start__names_the_remedy_for_absent_weights():
     cfg = Config(dict(model=dict(backbone=dict(type='PlainViT', init_cfg=init_cfg))))
     with pytest.raises(FileNotFoundError, match='mae_pretrain_vit_base.*--pretrained.*weights.md'):
         check_start(cfg, 'vit_mae-pre_1xb8', ())
+
+
+def test_set_resume__takes_a_work_dir_for_its_last_checkpoint(tmp_path):
+    (tmp_path / 'iter_3.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text('iter_3.pth')
+    cfg = Config(dict(work_dir=str(tmp_path / 'new')))
+    assert set_resume(cfg, str(tmp_path)) == str(tmp_path / 'iter_3.pth')

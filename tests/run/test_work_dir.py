@@ -1,6 +1,8 @@
 """A used work dir: refused, or cleared of what runs wrote and of nothing else."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,41 +38,36 @@ def test_check_work_dir__refuses_a_used_one(used):
     assert sorted(used.iterdir()) == before
 
 
-def test_replace_run__removes_what_runs_wrote_alone(used, capsys):
+def first_step(replacing: ReplaceRunHook) -> None:
+    replacing.after_train_iter(SimpleNamespace(timestamp='20260102_120000'), batch_idx=0)
+
+
+def test_replace_run__removes_what_runs_wrote_alone_after_the_first_step(used, capsys):
     check_work_dir(str(used), resume=False, overwrite=True)
+    before = set(used.rglob('*'))
     with ReplaceRunHook(str(used), overwrite=True) as replacing:
-        (used / 'iter_1.pth').touch()  # of the new run
-        replacing.before_train(runner=None)
-    assert {path.name for path in used.iterdir()} == FOREIGN | {'iter_1.pth'}
+        (used / '20260102_120000').mkdir()  # of the new run, as its config
+        os.utime(used / 'recipe.py', (1, 1))
+        assert before < set(used.rglob('*'))
+        first_step(replacing)
+        (used / 'iter_1.pth').touch()
+        first_step(replacing)
+    new = {'20260102_120000', 'recipe.py', 'iter_1.pth'}
+    assert {path.name for path in used.iterdir()} == FOREIGN | new
     assert [path.name for path in (used / 'reconstructions').iterdir()] == ['mine.png']
     assert '--overwrite: removed 20260101_120000, best_mIoU_iter_3.pth' in capsys.readouterr().out
-    (used / 'iter_1.pth').unlink()
-    check_work_dir(str(used), resume=False, overwrite=False)
 
 
-def test_check_work_dir__a_log_alone_counts_once_it_holds_figures(tmp_path):
-    (tmp_path / '20260101_120000' / 'vis_data').mkdir(parents=True)  # failed at its start
-    check_work_dir(str(tmp_path), resume=False, overwrite=False)
-    (tmp_path / '20260101_120000' / 'vis_data' / 'scalars.json').write_text('{"loss": 1.0}')
-    with pytest.raises(ValueError, match='contains 20260101_120000 of an earlier run'):
-        check_work_dir(str(tmp_path), resume=False, overwrite=False)
-    check_work_dir(str(tmp_path / 'new'), resume=False, overwrite=False)
-
-
-def test_replace_run__puts_everything_back_if_the_new_run_fails(used):
-    before = sorted(used.rglob('*'))
+def test_replace_run__costs_nothing_if_the_new_run_fails_before_its_first_step(used):
+    before = {path: path.read_bytes() for path in used.rglob('*') if path.is_file()}
     with pytest.raises(KeyError), ReplaceRunHook(str(used), overwrite=True):
+        (used / 'recipe.py').write_text('lr = 2')
+        (used / 'another.py').write_text('lr = 2')
         raise KeyError('a type that nobody registered')
-    assert sorted(used.rglob('*')) == before
-    with ReplaceRunHook(str(used), overwrite=False):
-        assert sorted(used.rglob('*')) == before
-
-
-def test_replace_run__keeps_what_a_killed_replacement_left(used):
-    ReplaceRunHook(str(used), overwrite=True).__enter__()  # and killed
-    with pytest.raises(ValueError, match='.replaced.* was interrupted: move them back'):
-        ReplaceRunHook(str(used), overwrite=True).__enter__()
-    assert (used / '.replaced' / 'iter_3.pth').is_file()
+    assert {path: path.read_bytes() for path in used.rglob('*') if path.is_file()} == before
+    with ReplaceRunHook(str(used), overwrite=False) as replacing:
+        first_step(replacing)
+    assert {path: path.read_bytes() for path in used.rglob('*') if path.is_file()} == before
 
 
 def test_check_work_dir__keeps_what_the_run_starts_from(used):
@@ -78,6 +75,10 @@ def test_check_work_dir__keeps_what_the_run_starts_from(used):
         with pytest.raises(ValueError, match='--overwrite would remove .* from which this run'):
             check_work_dir(str(used), resume=False, overwrite=True, start=str(start))
     check_work_dir(str(used / 'new'), resume=False, overwrite=True, start=str(used))
+    check_work_dir(str(used), resume=False, overwrite=True, start=str(used / 'pretrained.pth'))
+    (used / 'folder.py').mkdir()  # no config
+    (used / 'gone.py').symlink_to(used / 'nowhere.py')
+    check_work_dir(str(used), resume=False, overwrite=True)
     with pytest.raises(NotADirectoryError, match='notes.txt.* is a file'):
         check_work_dir(str(used / 'notes.txt'), resume=False, overwrite=False)
 

@@ -182,3 +182,11 @@ def test_old_module__in_custom_imports_is_named_with_its_new_place(run_main, tmp
     )
     sentence = sentence_of(run_main('print_config', 'old.py'))
     assert 'mae_transfer.transfer was removed: its contents are in mae_transfer.necks' in sentence
+
+
+def test_print_config__without_the_data_that_a_length_needs_says_what_is_shown(run_main):
+    recipe = 'configs/pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
+    code, out, err = run_main('print_config', recipe, '--cfg-options', 'train_cfg.max_epochs=10')
+    assert code == 0 and 'WARNING: the schedule below is that of the length of the recipe' in err
+    cfg = Config.fromstring(out, '.py')
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end) == (10, 800)
