@@ -133,7 +133,7 @@ def train(
         # The run.
         if told := count_steps(cfg):
             say(told)
-        former = read_length(cfg.work_dir, resumed) if resumed else None
+        former = read_length(Path(resumed).parent) if resumed else None
         if minutes is not None:
             iters = _iterations_in(cfg, minutes, former)
         for line in set_length(cfg, recipe, options, iters=iters, epochs=epochs):
@@ -193,5 +193,5 @@ def _keep_length(cfg: Config, former: tuple[str, int] | None, minutes: float | N
             f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and now '
             f'has {length[1]} {UNITS[length[0]]}; its learning rate follows the former schedule'
         )
-    if not former:
-        write_length(cfg.work_dir, *length, minutes)
+    if not (former and read_length(cfg.work_dir)):  # none yet, if resumed from another folder
+        write_length(cfg.work_dir, *(former or length), minutes)

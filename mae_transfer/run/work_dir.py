@@ -1,6 +1,7 @@
 """Protects a used work dir, and records the length of a run in it."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -166,16 +167,10 @@ def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -
     write_atomically(Path(work_dir, LENGTH), text)
 
 
-def read_length(work_dir: str, resumed: str | None = None) -> tuple[str, int] | None:
-    """Read the unit and the length that a run was started with; None if none was recorded.
-
-    Args:
-        work_dir: Folder of the run.
-        resumed: Checkpoint that the run resumes from; it may be in the folder of another run.
-    """
-    folders = [Path(work_dir), *([Path(resumed).parent] if resumed else [])]
-    for path in (folder / LENGTH for folder in folders):
-        if path.is_file():
-            noted = json.loads(path.read_text(encoding='utf-8'))
-            return noted['unit'], noted['length']
-    return None
+def read_length(work_dir: str | os.PathLike) -> tuple[str, int] | None:
+    """Read the unit and the length that a run was started with; None if none was recorded."""
+    path = Path(work_dir, LENGTH)
+    if not path.is_file():
+        return None
+    noted = json.loads(path.read_text(encoding='utf-8'))
+    return noted['unit'], noted['length']

@@ -17,6 +17,7 @@ from mmengine.visualization import Visualizer
 
 from mae_transfer.run import train
 from mae_transfer.run.step_time import TIMED, UNTIMED, StepTime, measure_step
+from mae_transfer.run.work_dir import read_length
 from tests.support.least_squares import config
 
 SEEN: list[tuple[float, float]] = []
@@ -241,3 +242,12 @@ def test_train__reads_true_as_the_latest_checkpoint_and_refuses_one_pattern(cfg,
     assert 'resuming from' in capsys.readouterr().out
     (*_, log) = sorted((tmp_path / 'run').rglob('*.log'))
     assert 'nothing is left to train: the checkpoint is at iteration' in log.read_text()
+
+
+def test_train__resumed_in_another_folder_keeps_the_length_of_the_checkpoint(cfg, tmp_path, capsys):
+    cfg.default_hooks.checkpoint.interval = 3
+    train(cfg)
+    checkpoint = tmp_path / 'run' / 'iter_3.pth'
+    train(cfg, resume=checkpoint, work_dir=tmp_path / 'new', iters=5)
+    assert 'started with 6 iterations and now has 5 iterations' in capsys.readouterr().out
+    assert read_length(tmp_path / 'new') == ('max_iters', 6)
