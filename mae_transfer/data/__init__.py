@@ -1,8 +1,21 @@
 """From images to batches: data sets, transforms and the data block of a config.
 
-Importing the room registers its data sets and transforms.
+Importing the room registers its data sets and transforms. ``flipped_mixing`` needs MMPretrain and
+is imported by the configs that use it.
 """
 
-from mae_transfer.data import label_map, random_clipped_crop, small_images, two_size_crop
+from mae_transfer.data import (
+    label_map,
+    random_clipped_crop,
+    small_images,
+    timm_rand_augment,
+    two_size_crop,
+)
 
-__all__ = ['label_map', 'random_clipped_crop', 'small_images', 'two_size_crop']
+__all__ = [
+    'label_map',
+    'random_clipped_crop',
+    'small_images',
+    'timm_rand_augment',
+    'two_size_crop',
+]

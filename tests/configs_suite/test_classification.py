@@ -1,12 +1,20 @@
 """Classification: what the protocols train, how they start, and that names do not lie about it."""
 
+import copy
+import random
 import re
 from pathlib import Path
+from statistics import NormalDist
 
+import numpy as np
 import pytest
+import timm
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
+from PIL import Image, ImageOps
+from timm.data.auto_augment import RandAugment
 
 from mae_transfer.backbones import PlainViT
 from mae_transfer.data.data_block import apply_data_block
@@ -20,12 +28,13 @@ from tests.configs_suite.tables.classification import (
     CAE_LINEAR,
     CLASSIFY,
     LINEAR,
+    MAE_HUGE_448,
     PARTIAL,
     PARTIAL_MLP,
     SCRATCH_BASE,
 )
 from tests.configs_suite.tiny_data import make_class_folders
-from tests.configs_suite.tiny_models import build_model, prepare_run, shrink
+from tests.configs_suite.tiny_models import build_model, framework, prepare_run, shrink
 from tests.references.checkpoint_files import own_checkpoint
 
 
@@ -125,6 +134,148 @@ def test_partial_fine_tuning__takes_k_from_the_command_line(k):
         if parameter.requires_grad and '.blocks.' in name
     }
     assert len(trained) == (1 if k == 0.5 else k)
+
+
+# ---- augmentation, against timm's
+
+
+def build_step(path: str, name: str, **changes: object) -> object:
+    """Build one transform of a recipe's training pipeline."""
+    cfg = load(path)
+    framework(cfg)
+    (step,) = (step for step in cfg.train_pipeline if step.type == name)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return TRANSFORMS.build(dict(copy.deepcopy(step), **changes))
+
+
+def timms_rand_augment(size: int) -> RandAugment:
+    """What build_transform of MAE's code, util/datasets.py, makes with its default arguments."""
+    transform = timm.data.create_transform(
+        input_size=size,
+        is_training=True,
+        color_jitter=None,
+        auto_augment='rand-m9-mstd0.5-inc1',
+        interpolation='bicubic',
+        re_prob=0.25,
+        re_mode='pixel',
+        re_count=1,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+    (augment,) = (step for step in transform.transforms if isinstance(step, RandAugment))
+    return augment
+
+
+@pytest.mark.parametrize(('path', 'size'), [(CLASSIFY, 224), (CAE_BASE, 224), (MAE_HUGE_448, 448)])
+def test_rand_augment__has_timms_operations_magnitudes_and_fill(path, size):
+    """All of them; the size of the crop enters a shift in pixels alone, which none of them is."""
+    ours, theirs = build_step(path, 'TimmRandAugment').augment, timms_rand_augment(size)
+    assert ours.num_layers == theirs.num_layers == 2
+    assert ours.choice_weights is theirs.choice_weights is None
+    assert len(ours.ops) == 15
+    for our, their in zip(ours.ops, theirs.ops, strict=True):
+        assert our.name == their.name and our.name not in ('TranslateX', 'TranslateY')
+        assert our.prob == their.prob == 0.5
+        assert our.magnitude == their.magnitude == 9
+        assert our.magnitude_std == their.magnitude_std == 0.5
+        assert our.magnitude_max is their.magnitude_max is None
+        expected = dict(fillcolor=(124, 116, 104), resample=Image.Resampling.BICUBIC)
+        assert our.kwargs == their.kwargs == expected
+        assert our.level_fn is their.level_fn
+
+
+def test_rand_augment__changes_pictures_as_timms_bit_by_bit(monkeypatch):
+    """Many draws, in which each operation comes up; what Pillow 13 refuses is made as by 12."""
+    monkeypatch.setattr(
+        ImageOps,
+        'posterize',
+        lambda image, bits: image.point([v - v % 2 ** (8 - bits) for v in range(256)] * 3),
+    )
+    ours, theirs = build_step(CLASSIFY, 'TimmRandAugment'), timms_rand_augment(224)
+    drawn = dict.fromkeys((op.name for op in theirs.ops), 0)
+
+    def counted(op):
+        def augment(image, *arguments, apply=op.aug_fn, **options):
+            drawn[op.name] += 1
+            return apply(image, *arguments, **options)
+
+        return augment
+
+    for op in theirs.ops:
+        op.aug_fn = counted(op)
+    pixels = np.random.default_rng(0)
+    for seed in range(400):
+        bgr = pixels.integers(0, 256, (30, 50, 3), np.uint8)
+        random.seed(seed)
+        np.random.seed(seed)
+        expected = np.asarray(theirs(Image.fromarray(np.ascontiguousarray(bgr[..., ::-1]))))
+        random.seed(seed)
+        np.random.seed(seed)
+        found = ours(dict(img=bgr.copy()))['img']
+        np.testing.assert_array_equal(found, expected[..., ::-1])
+    assert min(drawn.values()) >= 10, drawn
+
+
+def erased_moments(mean: float, std: float) -> tuple[float, float]:
+    """Mean and standard deviation of noise cut to an integer, downwards, and to 0 ... 255.
+
+    P(0) = Phi(1), P(255) = 1 - Phi(255), P(k) = Phi(k + 1) - Phi(k), with Phi of N(mean, std).
+    """
+    below = [0.0, *(NormalDist(mean, std).cdf(k) for k in range(1, 256)), 1.0]
+    shares = np.diff(below)
+    first = sum(k * share for k, share in enumerate(shares))
+    return first, sum((k - first) ** 2 * share for k, share in enumerate(shares)) ** 0.5
+
+
+def test_random_erasing__fills_with_the_noise_of_its_channel():
+    """Blue, green and red apart, and 0 and 1 behind the preprocessor but for what is cut.
+
+    timm fills with N(0, 1) after the preprocessing, and cuts nothing.
+    """
+    erase = build_step(CLASSIFY, 'RandomErasing', erase_prob=1.0)
+    model = load(CLASSIFY).model
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        preprocess = MODELS.build(model.data_preprocessor)
+    mean, std = model.data_preprocessor.mean, model.data_preprocessor.std  # red, green, blue
+    expected = np.array([erased_moments(m, s) for m, s in zip(mean, std, strict=True)])
+    np.random.seed(0)
+    boxes, pixels, values = [], [], []
+    draw_box = erase.random_patch
+    erase.random_patch = lambda h, w: boxes.append(draw_box(h, w)) or boxes[-1]
+    for _ in range(40):
+        img = erase(dict(img=np.zeros((200, 300, 3), np.uint8)))['img']
+        top, left, h, w = boxes[-1]
+        inputs = torch.from_numpy(img.transpose(2, 0, 1).copy())
+        seen = preprocess(dict(inputs=[inputs]))['inputs'][0, :, top : top + h, left : left + w]
+        pixels.append(img[top : top + h, left : left + w].reshape(-1, 3))
+        values.append(seen.flatten(1).numpy().T)
+        img[top : top + h, left : left + w] = 0
+        assert not img.any()
+    pixels, values = np.concatenate(pixels), np.concatenate(values)
+    error = 5 / len(pixels) ** 0.5  # of a mean, in standard deviations
+    np.testing.assert_allclose(pixels.mean(0)[::-1], expected[:, 0], atol=error * 58)
+    np.testing.assert_allclose(pixels.std(0)[::-1], expected[:, 1], atol=error * 58)
+    np.testing.assert_allclose(values.mean(0), (expected[:, 0] - mean) / std, atol=error)
+    np.testing.assert_allclose(values.std(0), expected[:, 1] / std, atol=error)
+    np.testing.assert_allclose(values.mean(0), 0, atol=0.02)
+    np.testing.assert_allclose(values.std(0), 1, atol=0.05)
+
+
+def test_random_erasing__takes_the_published_share_of_one_picture_in_four():
+    """An area of 2 % to a third, before it is rounded to pixels and cut at the border."""
+    erase = build_step(CLASSIFY, 'RandomErasing')
+    np.random.seed(0)
+    for _ in range(500):
+        _, _, height, width = erase.random_patch(224, 224)
+        rounding = (height + width) / 2 + 0.25
+        cut = 224 in (height, width)
+        assert height * width <= 224 * 224 / 3 + rounding
+        assert cut or height * width >= 0.02 * 224 * 224 - rounding
+        assert (
+            cut or 0.3 <= (height + 0.5) / (width - 0.5) and (height - 0.5) / (width + 0.5) <= 3.4
+        )
+    erased = sum(not erase.random_disable() for _ in range(4000))
+    assert abs(erased / 4000 - 0.25) < 4 * (0.25 * 0.75 / 4000) ** 0.5
 
 
 # ---- other data sets: the page's command

@@ -145,7 +145,7 @@ def test_recipe__augments_in_the_published_order(path):
     cfg = load(path)
     assert plain(cfg.train_dataloader.dataset.pipeline) == plain(cfg.train_pipeline)
     names = [step.type for step in cfg.train_pipeline]
-    drawing = ('Rand', 'Photo', 'Color', 'TwoSize')
+    drawing = ('Rand', 'Photo', 'Color', 'TwoSize', 'Timm')
     assert [name for name in names if name.startswith(drawing)] == ORDERS[path]
 
 

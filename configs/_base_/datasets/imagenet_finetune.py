@@ -17,15 +17,11 @@ train_pipeline = [
         interpolation='bicubic',
     ),
     dict(type='RandomFlip', prob=0.5),
-    # timm's rand-m9-mstd0.5-inc1
     dict(
-        type='RandAugment',
-        policies='timm_increasing',
-        num_policies=2,
-        magnitude_level=9,
-        magnitude_std=0.5,
-        total_level=10,
-        hparams=dict(pad_val=[round(value) for value in bgr_mean], interpolation='bicubic'),
+        type='TimmRandAugment',
+        config_str='rand-m9-mstd0.5-inc1',
+        fill_rgb=[round(value) for value in reversed(bgr_mean)],
+        interpolation='bicubic',
     ),
     dict(
         type='RandomErasing',

@@ -26,5 +26,7 @@ model = dict(
         init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),
     ),
     # Each batch gets one of the two, with the same chance.
-    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]),
+    train_cfg=dict(
+        augments=[dict(type='FlippedMixup', alpha=0.8), dict(type='FlippedCutMix', alpha=1.0)]
+    ),
 )

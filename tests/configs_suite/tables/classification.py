@@ -136,14 +136,13 @@ FINE_TUNING_DATA = {
     'train_pipeline.RandomResizedCrop.crop_ratio_range': (0.08, 1.0),
     'train_pipeline.RandomResizedCrop.interpolation': 'bicubic',
     'train_pipeline.RandomFlip.prob': 0.5,
-    'train_pipeline.RandAugment.policies': 'timm_increasing',
-    'train_pipeline.RandAugment.num_policies': 2,
-    'train_pipeline.RandAugment.magnitude_level': 9,
-    'train_pipeline.RandAugment.magnitude_std': 0.5,
-    'train_pipeline.RandAugment.hparams.pad_val': [104, 116, 124],
-    'train_pipeline.RandAugment.hparams.interpolation': 'bicubic',
+    'train_pipeline.TimmRandAugment.config_str': 'rand-m9-mstd0.5-inc1',
+    'train_pipeline.TimmRandAugment.fill_rgb': [124, 116, 104],
+    'train_pipeline.TimmRandAugment.interpolation': 'bicubic',
     'train_pipeline.RandomErasing.erase_prob': 0.25,
     'train_pipeline.RandomErasing.mode': 'rand',
+    'train_pipeline.RandomErasing.min_area_ratio': 0.02,
+    'train_pipeline.RandomErasing.max_area_ratio': 1 / 3,
     'test_pipeline.ResizeEdge.scale': 256,
     'test_pipeline.ResizeEdge.edge': 'short',
     'test_pipeline.ResizeEdge.interpolation': 'bicubic',
@@ -158,9 +157,9 @@ FINE_TUNING = {
     'model.head.loss.mode': 'original',
     'model.head.init_cfg.type': 'TruncNormal',
     'model.head.init_cfg.std': 2e-5,
-    'model.train_cfg.augments.0.type': 'Mixup',
+    'model.train_cfg.augments.0.type': 'FlippedMixup',
     'model.train_cfg.augments.0.alpha': 0.8,
-    'model.train_cfg.augments.1.type': 'CutMix',
+    'model.train_cfg.augments.1.type': 'FlippedCutMix',
     'model.train_cfg.augments.1.alpha': 1.0,
 }
 CAE_ENCODER = {
@@ -286,7 +285,7 @@ FACTS = {
     },
 }
 
-FINE_TUNING_ORDER = ['RandomResizedCrop', 'RandomFlip', 'RandAugment', 'RandomErasing']
+FINE_TUNING_ORDER = ['RandomResizedCrop', 'RandomFlip', 'TimmRandAugment', 'RandomErasing']
 ORDERS = {
     CLASSIFY: FINE_TUNING_ORDER,
     MAE_LARGE: FINE_TUNING_ORDER,
