@@ -6,7 +6,7 @@ from collections import Counter
 from mae_transfer.backbones.arch import resolve_arch, to_pair
 from mae_transfer.checkpoints.export.models import arch_name
 from mae_transfer.checkpoints.layouts.facts import gather_facts
-from mae_transfer.checkpoints.layouts.parts import Parts, find_parts
+from mae_transfer.checkpoints.layouts.parts import Parts, find_parts, zero_tables
 from mae_transfer.checkpoints.source import Source, complete_facts, read_source
 
 ENCODER_FACTS = (
@@ -45,6 +45,10 @@ def describe_checkpoint(
     stated = {name: value for name, value in (facts or {}).items() if name in ENCODER_FACTS}
     told_by = gather_facts(source.file, source.found, stated)
     known, file = source.facts, source.file
+    idle = zero_tables(source.tensors)
+    if idle:
+        notes.append(f'{len(idle)} tables of relative position are zero, which changes nothing')
+    parts = find_parts({n: tensor for n, tensor in source.tensors.items() if n not in idle})
     return dict(
         file=str(file.path),
         bytes=file.path.stat().st_size,
@@ -53,7 +57,7 @@ def describe_checkpoint(
         arch=arch_name(known),
         encoder={name: _plain(known.get(name)) for name in ENCODER_FACTS},
         by={name: told_by[name][1] for name in ENCODER_FACTS if name in told_by},
-        parts=_shown_parts(find_parts(source.tensors)),
+        parts=_shown_parts(parts),
         decoder=_decoder(source),
         pretraining={
             name: known.get(name) for name in ('norm_pix', 'masking', 'mask_ratio', 'mean', 'std')

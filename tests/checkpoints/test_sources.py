@@ -444,6 +444,11 @@ WRITTEN = {
         dict(BEIT_LIKE, out_type='avg'),
         'CAE fine-tuned',
     ),
+    'CAE linear probe': (sources.linear_probed, BEIT_LIKE, 'CAE fine-tuned'),
+    'CAE attentive probe': (
+        lambda t: sources.cae_attentive(t, torch.zeros(52, 4)), BEIT_LIKE, 'CAE attentive probe'
+    ),
+    'MAE linear probe': (sources.linear_probed, {}, 'FAIR MAE encoder'),
     'BEiT fine-tuned': (sources.beit_fine_tuned, dict(TABLES, out_type='avg'), 'BEiT'),
     'MoCo v3': (sources.moco_v3, {}, 'MoCo v3'),
     'DINO': (dict, {}, 'timm ViT'),

@@ -100,6 +100,61 @@ def cae_pretraining(tensors: dict[str, Tensor]) -> dict:
     }
 
 
+def cae_attentive(tensors: dict[str, Tensor], table: Tensor | None, classes: int = 5) -> dict:
+    """Atten4Vis/CAE, tools/run_attentive.py, as cae_base_800e.sh calls it.
+
+    Args:
+        tensors: The frozen encoder.
+        table: Relative positions of each block. The script does not disable them, so the encoder
+            has new ones, of zeros; None = disabled.
+        classes: Of the linear layer.
+    """
+    dims = tensors['cls_token'].shape[2]
+    model = beit_names(tensors)
+    for name in [name for name in model if name.endswith('.attn.q_bias')]:
+        block = name.removesuffix('q_bias')
+        if table is not None:
+            model[f'{block}relative_position_bias_table'] = table
+            model[f'{block}relative_position_index'] = torch.zeros(17, 17).long()
+    probe = 'attentive_blocks.0.'
+    model['query_token'] = torch.randn(1, 1, dims)
+    for norm in ('norm1_q', 'norm1_k', 'norm1_v', 'norm2_cross'):  # the last one is not used
+        model[f'{probe}{norm}.weight'] = torch.randn(dims)
+        model[f'{probe}{norm}.bias'] = torch.randn(dims)
+    model[f'{probe}cross_attn.q_bias'] = torch.randn(dims)
+    model[f'{probe}cross_attn.v_bias'] = torch.randn(dims)
+    for linear in ('q', 'k', 'v', 'proj'):
+        model[f'{probe}cross_attn.{linear}.weight'] = 0.3 * torch.randn(dims, dims)
+    model[f'{probe}cross_attn.proj.bias'] = torch.randn(dims)
+    model |= batch_norm('fc_norm.', dims)
+    model |= {'head.weight': torch.randn(classes, dims), 'head.bias': torch.randn(classes)}
+    args = Namespace(model='cae_base_patch16_224', linear_type='attentive')
+    return {'model': model, 'optimizer': {'state': {}}, 'epoch': 89, 'scaler': {}, 'args': args}
+
+
+def batch_norm(prefix: str, dims: int) -> dict[str, Tensor]:
+    """Statistics of a batch norm without weights."""
+    return {
+        f'{prefix}running_mean': torch.randn(dims),
+        f'{prefix}running_var': torch.rand(dims) + 0.5,
+        f'{prefix}num_batches_tracked': torch.tensor(14040),
+    }
+
+
+def linear_probed(tensors: dict[str, Tensor], classes: int = 5) -> dict:
+    """MAE's main_linprobe.py and CAE's run_linear.py: the head is a batch norm and a layer."""
+    dims = tensors['cls_token'].shape[2]
+    head = {'head.1.weight': torch.randn(classes, dims), 'head.1.bias': torch.randn(classes)}
+    return {'model': beit_names(tensors) | batch_norm('head.0.', dims) | head}
+
+
+def cae_fine_tuned(tensors: dict[str, Tensor], classes: int = 5) -> dict:
+    """Atten4Vis/CAE, tools/run_class_finetuning.py: tables, ``fc_norm`` and a head."""
+    dims = tensors['cls_token'].shape[2]
+    head = {'head.weight': torch.randn(classes, dims), 'head.bias': torch.randn(classes)}
+    return {'model': beit_names(tensors) | head}
+
+
 def beit_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names of microsoft/unilm's BEiT and of CAE, which comes from it: gamma_1 and gamma_2."""
     return {

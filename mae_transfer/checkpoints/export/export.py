@@ -1,5 +1,8 @@
 """Exports an encoder from any source to a file of a target library.
 
+What follows the encoder of a classifier of MAE's or CAE's code, a linear layer or a probe, is
+exported to ``mae_transfer``, too, under the names that the classifiers of our configs have.
+
 file -> tensors under PlainViT's names, as in loading -> fitted to the target -> renamed -> written.
 The result lists everything that was folded, added or dropped.
 """
@@ -16,7 +19,7 @@ from mae_transfer.checkpoints.export.targets import Target, find_target
 from mae_transfer.checkpoints.files.hugging_face import INDEX_SUFFIX
 from mae_transfer.checkpoints.layouts.parts import find_parts
 from mae_transfer.checkpoints.layouts.table import layout_named
-from mae_transfer.checkpoints.layouts.translate import name_decoder, name_encoder
+from mae_transfer.checkpoints.layouts.translate import classifier_names, name_decoder, name_encoder
 from mae_transfer.checkpoints.source import Source, complete_facts, read_source
 from mae_transfer.checkpoints.steps import Step, Tensors
 from mae_transfer.version import __version__
@@ -34,7 +37,7 @@ class Export:
         target: The library and model that read the result.
         num_tensors: How many were written.
         steps: What was folded, added or dropped in the encoder and the decoder.
-        left_out: Group -> tensors of the file that belong to neither.
+        left_out: Group -> tensors of the file that were not written.
         arguments: Arguments for a target model that loads the file strictly.
     """
 
@@ -97,15 +100,24 @@ def export_checkpoint(
     else:
         write_folder(path, named.tensors, metadata, HUB_CONFIGS[to](arguments))
     origin = f'{layout} file {source.file.path}'
-    return Export(path, origin, target, len(named.tensors), steps, source.others, arguments)
+    left_out = {
+        group: rest
+        for group, names in source.others.items()
+        if (rest := [name for name in names if name not in named.classifier.values()])
+    }
+    return Export(path, origin, target, len(named.tensors), steps, left_out, arguments)
 
 
 @dataclass(frozen=True)
 class _Named:
-    """A source fitted to a target: parts under our names, everything under the target's, steps."""
+    """A source fitted to a target: parts under our names, everything under the target's, steps.
+
+    ``classifier`` is what follows the encoder: name in our classifiers -> name in the file.
+    """
 
     encoder: Tensors
     decoder: Tensors
+    classifier: dict[str, str]
     tensors: Tensors
     facts: dict
     steps: list[Step]
@@ -125,8 +137,15 @@ def _fit_and_name(source: Source, target: Target, with_decoder: bool) -> _Named:
         raise ValueError(f'it has no decoder of MAE, which {target.model} needs; use --to hf-vit')
     layout = layout_named(target.decoder_layout if decoder else target.layout)
     tensors = name_encoder(layout, encoder) | (name_decoder(layout, decoder) if decoder else {})
+    classifier = classifier_names(source.found) if target.any_encoder else {}
+    if classifier:
+        further = {ours: source.file.tensors[theirs] for ours, theirs in classifier.items()}
+        check_finite({n: t for n, t in further.items() if not n.endswith('num_batches_tracked')})
+        tensors |= further
+        words = f'classifier: {len(further)} tensors behind the encoder, as neck and head'
+        steps = [*steps, Step(words, {ours: [theirs] for ours, theirs in classifier.items()})]
     facts = dict(source.facts, layer_scale=find_parts(encoder).layer_scale)
-    return _Named(encoder, decoder, tensors, facts, steps)
+    return _Named(encoder, decoder, classifier, tensors, facts, steps)
 
 
 def _metadata(named: _Named, target: Target, steps: list[str]) -> dict:

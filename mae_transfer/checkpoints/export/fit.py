@@ -9,7 +9,7 @@ import re
 import torch
 
 from mae_transfer.checkpoints.export.targets import Target
-from mae_transfer.checkpoints.layouts.parts import find_parts
+from mae_transfer.checkpoints.layouts.parts import find_parts, zero_tables
 from mae_transfer.checkpoints.layouts.qkv_packing import join_qv_bias
 from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
 
@@ -39,8 +39,9 @@ def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> Fitted:
     Raises:
         ValueError: The target has no place for a part, or needs one that is missing.
     """
+    tensors, idle = _drop_zero_tables(tensors)
     if target.any_encoder:
-        return dict(tensors), []
+        return tensors, idle
     act = facts.get('act', 'gelu')
     if act != 'gelu':
         raise ValueError(f'its activation is {act!r}, that of {target.model} is the exact GELU')
@@ -51,7 +52,15 @@ def fit_to_target(tensors: Tensors, facts: dict, target: Target) -> Fitted:
     tensors, norms = _fit_norms(tensors, target)
     _check_sizes(facts, target)
     _check_names(tensors, _encoder_names(tensors, target), target)
-    return tensors, [*bias, *scale, *registers, *positions, *norms]
+    return tensors, [*idle, *bias, *scale, *registers, *positions, *norms]
+
+
+def _drop_zero_tables(tensors: Tensors) -> Fitted:
+    """Drop tables of relative position that are all zero."""
+    names = zero_tables(tensors)
+    kept = {name: tensor for name, tensor in tensors.items() if name not in names}
+    words = f'relative positions: {len(names)} tables of zeros dropped: exact'
+    return kept, [Step(words, unused={'rel_pos of zero': names})] if names else []
 
 
 def fit_decoder_to_target(decoder: Tensors, encoder: Tensors, target: Target) -> Fitted:

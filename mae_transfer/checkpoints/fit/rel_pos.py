@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.layouts.parts import TABLE, rel_pos_names
+from mae_transfer.checkpoints.layouts.parts import TABLE, rel_pos_names, zero_tables
 from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 from mae_transfer.layers.rel_pos import rel_pos_table_rows, resize_rel_pos, resize_rel_pos_table
 
@@ -17,8 +17,9 @@ def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | Non
     """Fit relative positions to the encoder's windows, and copy a shared table to each block.
 
     Decomposed vectors are interpolated linearly (detectron2), tables by BEiT's geometric
-    progression. Rows of a class token that the encoder lacks are dropped. If the file has no
-    relative positions, the encoder's stay fresh: they start at zero.
+    progression. Rows of a class token that the encoder lacks are dropped, and so are tables of
+    zeros that it has no place for. If the file has no relative positions, the encoder's stay fresh:
+    they start at zero.
 
     Args:
         tensors: The file's encoder under PlainViT's names.
@@ -35,7 +36,8 @@ def fit_rel_pos(tensors: Tensors, vit: PlainViT, pos_grid: tuple[int, int] | Non
     tensors, vectors = _fit_decomposed(tensors, wanted)
     tensors, shared = _spread_shared(tensors, wanted)
     tensors, tables = _fit_tables(tensors, vit, wanted, pos_grid)
-    steps = [*vectors, *shared, *tables]
+    tensors, idle = _drop_zero_tables(tensors, wanted)
+    steps = [*vectors, *shared, *tables, *idle]
     missing = [] if rel_pos_names(tensors) else rel_pos_names(wanted)
     return tensors, [*steps, Step(fresh={'rel_pos': missing})] if missing else steps
 
@@ -88,6 +90,15 @@ def _fit_tables(
         for how, resized in alike.items()
     ]
     return tensors | fitted, steps
+
+
+def _drop_zero_tables(tensors: Tensors, wanted: Tensors) -> Fitted:
+    """Drop tables of zeros that the encoder has no place for: they change nothing."""
+    idle = [name for name in zero_tables(tensors) if name not in wanted]
+    if not idle:
+        return tensors, []
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in idle}
+    return tensors, [Step(unused={'rel_pos of zero': idle})]
 
 
 def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:

@@ -88,3 +88,20 @@ ICARUS_DECODER = (
 DINOV2 = (('register_tokens', 'reg_token'),)
 # FSDP's chunks: the second number counts all blocks, the first cannot be recovered from our names
 DINOV2_CHUNKS = (*DINOV2, ('blocks.{_}.{i}.', 'blocks.{i}.'))
+
+# ---- names of what follows the encoder of a classifier; ours are those of our configs -----------
+
+CLASSIFIER = (
+    ('head.0.', 'neck.bn.'),  # linear probe: batch norm and linear layer
+    ('head.1.', 'head.fc.'),
+    ('head.', 'head.fc.'),  # fine-tuned: linear layer
+)
+CAE_ATTENTIVE_PROBE = (  # norm2_cross, which CAE's code does not use, has no place
+    ('query_token', 'neck.0.query_token'),
+    ('attentive_blocks.0.norm1_q.', 'neck.0.norm_q.'),
+    ('attentive_blocks.0.norm1_k.', 'neck.0.norm_k.'),
+    ('attentive_blocks.0.norm1_v.', 'neck.0.norm_v.'),
+    ('attentive_blocks.0.cross_attn.', 'neck.0.cross_attn.'),
+    ('fc_norm.', 'neck.1.bn.'),
+    ('head.', 'head.fc.'),
+)

@@ -29,6 +29,8 @@ class Layout:
         outside: Pattern -> group, for tensors in the subtree that are not part of the encoder.
         decoder_prefix: Subtree of MAE's decoder; None = the source has none.
         decoder_keys: Names that differ from those of MAE's decoder, which ours shares.
+        classifier: Names of what follows the encoder of a classifier -> those in the classifiers of
+            our configs; tensors that no template matches have no place there.
         heads: Width -> attention heads, if the source's code fixes them.
         facts: Other facts that its code fixes, under the names of
             :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.
@@ -46,6 +48,7 @@ class Layout:
     outside: tuple[tuple[str, str], ...] = ()
     decoder_prefix: str | None = None
     decoder_keys: KeyMap = ()
+    classifier: KeyMap = ()
     heads: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 TABLE = 'relative_position_bias_table'
@@ -69,3 +70,13 @@ def rel_pos_names(names: Iterable[str]) -> list[str]:
     """Select the names of tensors that hold relative positions of any kind."""
     pattern = re.compile(rf'(?:.*\.)?(?:rel_pos_[hw]|{TABLE})')
     return [name for name in names if pattern.fullmatch(name)]
+
+
+def zero_tables(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Select the tables of relative position that are all zero, which changes nothing.
+
+    CAE's attentive probe builds its frozen encoder with new tables, and saves them.
+    """
+    return [
+        name for name, tensor in tensors.items() if name.endswith(TABLE) and not torch.any(tensor)
+    ]

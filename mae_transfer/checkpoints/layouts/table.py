@@ -6,6 +6,8 @@ row that matches a file applies, so specific rows come before general ones.
 
 from mae_transfer.checkpoints.layouts.key_maps import (
     BEIT,
+    CAE_ATTENTIVE_PROBE,
+    CLASSIFIER,
     DINOV2,
     DINOV2_CHUNKS,
     HF,
@@ -27,6 +29,10 @@ BEIT_OUTSIDE = (
     (r'(?:.*\.)?relative_position_index$', 'computed index'),
     (r'mask_token$|lm_head\.', 'masked pre-training'),
     *HEAD,
+)
+ATTENTIVE_OUTSIDE = (  # its fc_norm is a batch norm
+    (r'query_token$|attentive_blocks\.|fc_norm\.', 'attentive probe'),
+    *BEIT_OUTSIDE,
 )
 DINO_OUTSIDE = ((r'mask_token$', 'masked pre-training'), *HEAD)
 HF_OUTSIDE = (
@@ -225,11 +231,21 @@ LAYOUTS = (
         heads=DEIT_HEADS,
         facts=dict(norm_eps=1e-6, layer_scale=True),
     ),
-    Layout(  # Atten4Vis/CAE, fine-tuned or probed
+    Layout(  # Atten4Vis/CAE, tools/run_attentive.py
+        'CAE attentive probe',
+        signs=('blocks.0.attn.q_bias', 'blocks.0.gamma_1', 'attentive_blocks.0.'),
+        keys=BEIT,
+        outside=ATTENTIVE_OUTSIDE,
+        classifier=CAE_ATTENTIVE_PROBE,
+        heads=CAE_HEADS,
+        facts=CAE_FACTS,
+    ),
+    Layout(  # Atten4Vis/CAE, fine-tuned or with a linear probe
         'CAE fine-tuned',
         signs=('blocks.0.attn.q_bias', 'blocks.0.gamma_1', 'pos_embed'),
         keys=BEIT,
         outside=BEIT_OUTSIDE,
+        classifier=CLASSIFIER,
         heads=CAE_HEADS,
         facts=CAE_FACTS,
     ),
@@ -271,6 +287,7 @@ LAYOUTS = (
         signs=(*PLAIN, 'fc_norm.'),
         container='model',
         outside=DECODER_AND_HEAD,
+        classifier=CLASSIFIER,
         heads=VIT_HEADS,
         facts=dict(norm_eps=1e-6),
     ),
@@ -282,11 +299,12 @@ LAYOUTS = (
         heads=DEIT_HEADS,
         facts=dict(norm_eps=1e-6),
     ),
-    Layout(
+    Layout(  # also with a linear probe
         'FAIR MAE encoder',
         signs=PLAIN,
         container='model',
         outside=DECODER_AND_HEAD,
+        classifier=CLASSIFIER,
         heads=VIT_HEADS,
         facts=MAE_FACTS,
     ),

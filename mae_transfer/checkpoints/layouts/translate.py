@@ -143,6 +143,24 @@ def decoder_tensors(file: CheckpointFile, layout: Layout) -> Tensors:
     return PACKINGS[layout.packing][0](decoder)
 
 
+def classifier_names(found: EncoderTensors) -> dict[str, str]:
+    """Name what follows the encoder of a classifier as the classifiers of our configs do.
+
+    Args:
+        found: The content of a file, interpreted by its layout.
+
+    Returns:
+        Name in our classifiers -> name in the file; {} if the file is of no such classifier.
+    """
+    named: dict[str, str] = {}
+    for name in sum(found.others.values(), []):
+        inner = name.removeprefix(found.prefix)
+        ours = rename(inner, found.layout.classifier)
+        if ours != inner:
+            named[ours] = name
+    return named
+
+
 # ---- writing -----------------------------------------------------------------------------------
 
 

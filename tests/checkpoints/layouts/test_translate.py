@@ -107,7 +107,14 @@ WRITABLE = [layout for layout in LAYOUTS if 'in chunks' not in layout.name]
 def file_of(layout, tensors):
     """A file as the layout's source writes it, with what it is recognized by."""
     names = name_encoder(layout, tensors) | {f'{name}x': torch.ones(1) for name in layout.beside}
-    extra = ('mask_token', 'register_tokens', 'fc_norm.', 'head.weight', 'decoder_blocks.{i}.')
+    extra = (
+        'attentive_blocks.0.',
+        'mask_token',
+        'register_tokens',
+        'fc_norm.',
+        'head.weight',
+        'decoder_blocks.{i}.',
+    )
     for sign in set(extra) & set(layout.signs):
         sign = sign.replace('{i}', '0')
         names[layout.prefixes[0] + sign + 'weight' * sign.endswith('.')] = torch.ones(1)
