@@ -1,8 +1,8 @@
 """MAE's fine-tuning of ViT-H/14 on ImageNet-1K at 448 x 448 pixels, 50 epochs.
 
 Source: He et al. 2021 (arXiv 2111.06377), Table 3. Neither the paper nor its code states the recipe
-at this size: it is that of 224 (as in MMPretrain). Pictures are tested uncropped at 448, as the
-code does above 224; MMPretrain crops the center of 512.
+at this size: it is that of 224 (as in MMPretrain). Pictures are tested with a short side of 448, as
+the code does above 224; MMPretrain resizes it to 512, and both crop the center.
 Expected: 87.8 % top-1 from 1600 epochs of MAE (Table 3; MMPretrain: 87.3).
 Cost: not published.
 

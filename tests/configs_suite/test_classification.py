@@ -216,6 +216,16 @@ def test_rand_augment__changes_pictures_as_timms_bit_by_bit(monkeypatch):
     assert min(drawn.values()) >= 10, drawn
 
 
+@pytest.mark.parametrize('path', [CLASSIFY, CAE_BASE])
+def test_mixing__each_batch_is_mixed_by_one_of_two_with_the_same_chance(path):
+    """Mixup .8 and CutMix 1.0 of MAE's and CAE's scripts; None = evenly, and always one."""
+    model, _ = build(path)
+    mixing = model.data_preprocessor.batch_augments
+    found = {type(augment).__name__: augment.alpha for augment in mixing.augments}
+    assert found == {'FlippedMixup': 0.8, 'FlippedCutMix': 1.0}
+    assert mixing.probs is None
+
+
 def erased_moments(mean: float, std: float) -> tuple[float, float]:
     """Mean and standard deviation of noise cut to an integer, downwards, and to 0 ... 255.
 
