@@ -15,6 +15,8 @@ from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
 from PIL import Image, ImageOps
 from timm.data.auto_augment import RandAugment
+from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+from torchvision.transforms import functional as tv
 
 from mae_transfer.backbones import PlainViT
 from mae_transfer.data.data_block import apply_data_block
@@ -25,6 +27,7 @@ from tests.configs_suite.tables.classification import (
     ATTENTIVE,
     CAE_ATTENTIVE,
     CAE_BASE,
+    CAE_JITTER,
     CAE_LINEAR,
     CLASSIFY,
     LINEAR,
@@ -136,7 +139,7 @@ def test_partial_fine_tuning__takes_k_from_the_command_line(k):
     assert len(trained) == (1 if k == 0.5 else k)
 
 
-# ---- augmentation, against timm's
+# ---- crops and sizes, against torchvision's, which the released code uses
 
 
 def build_step(path: str, name: str, **changes: object) -> object:
@@ -146,6 +149,71 @@ def build_step(path: str, name: str, **changes: object) -> object:
     (step,) = (step for step in cfg.train_pipeline if step.type == name)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return TRANSFORMS.build(dict(copy.deepcopy(step), **changes))
+
+
+def picture(height: int, width: int) -> tuple[np.ndarray, Image.Image]:
+    """The same picture as pipelines have it, blue first, and as Pillow has it."""
+    bgr = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return bgr, Image.fromarray(np.ascontiguousarray(bgr[..., ::-1]))
+
+
+@pytest.mark.parametrize('shape', [(333, 500), (500, 333), (480, 481)])
+@pytest.mark.parametrize(
+    ('path', 'short', 'side'),
+    [
+        *((path, 256, 224) for path in (CLASSIFY, CAE_BASE, LINEAR, CAE_ATTENTIVE)),
+        (MAE_HUGE_448, 448, 448),
+    ],
+)
+def test_test_pipeline__resizes_and_crops_bit_by_bit(path, short, side, shape):
+    bgr, image = picture(*shape)
+    expected = CenterCrop(side)(Resize(short, InterpolationMode.BICUBIC)(image))
+    cfg = load(path)
+    framework(cfg)
+    results = dict(img=bgr)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        for step in cfg.test_pipeline[1:-1]:
+            results = TRANSFORMS.build(step)(results)
+    np.testing.assert_array_equal(results['img'][..., ::-1], np.asarray(expected))
+
+
+@pytest.mark.parametrize(('path', 'side'), [(CLASSIFY, 224), (MAE_HUGE_448, 448), (ATTENTIVE, 224)])
+def test_random_resized_crop__draws_and_resizes_as_the_released_code(path, side):
+    """The same box is resized bit by bit; boxes have the area and the aspect of timm's."""
+    crop = build_step(path, 'RandomResizedCrop')
+    bgr, image = picture(120, 200)
+    np.random.seed(0)
+    random.seed(0)
+    drawn = [crop.rand_crop_params(bgr) for _ in range(3000)]
+    scale, ratio = (0.08, 1.0), (3 / 4, 4 / 3)
+    draw_box = timm.data.transforms.RandomResizedCropAndInterpolation.get_params
+    theirs = np.array([draw_box(image, scale, ratio) for _ in range(3000)])
+    error = 5 * theirs.std(0) * (2 / 3000) ** 0.5
+    assert (abs(np.mean(drawn, axis=0) - theirs.mean(0)) < error).all()
+    np.testing.assert_allclose(np.std(drawn, axis=0), theirs.std(0), rtol=0.1)
+    crop.rand_crop_params = lambda img: (7, 30, 90, 111)
+    expected = tv.resized_crop(image, 7, 30, 90, 111, [side, side], InterpolationMode.BICUBIC)
+    found = crop(dict(img=bgr))['img']
+    np.testing.assert_array_equal(found[..., ::-1], np.asarray(expected))
+
+
+@pytest.mark.filterwarnings('ignore')  # of MMCV, which tells that Pillow takes alpha alone
+@pytest.mark.parametrize('order', [(0, 1, 2), (2, 0, 1)])
+def test_color_jitter__changes_a_picture_as_torchvisions(order):
+    """Brightness 0, contrast 1, saturation 2, each by .6 to 1.4, in a random order."""
+    jitter = build_step(CAE_JITTER, 'ColorJitter')
+    bgr, expected = picture(30, 50)
+    factors = (1.3, 0.7, 0.8)
+    jitter._rand_params = lambda: ((*order, 3), *factors, None)
+    for i in order:
+        change = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation)[i]
+        expected = change(expected, factors[i])
+    np.testing.assert_array_equal(jitter(dict(img=bgr))['img'][..., ::-1], np.asarray(expected))
+    assert jitter.brightness == jitter.contrast == jitter.saturation == (0.6, 1.4)
+    assert jitter.hue is None
+
+
+# ---- augmentation, against timm's
 
 
 def timms_rand_augment(size: int) -> RandAugment:
