@@ -3,7 +3,7 @@
 The files of this folder, in the order of reading:
 
 * ``tree.py``: leaves, comparison, parts put together (``combine``), differences (``change``);
-* ``top_level.py``: which top-level names of a config are the recipe, and which only help to write it;
+* ``top_level.py``: which names at the top of a config are read, and which only help;
 * ``runtime.py``, ``schedules.py``: hooks, seed and environment; lengths and learning rates;
 * ``imagenet.py``, ``coco.py``, ``mask_rcnn.py``: data, pipelines and heads that families share;
 * one file per room of configs/: its families, and each recipe as its differences from a family.
