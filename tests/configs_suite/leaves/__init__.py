@@ -4,7 +4,8 @@ The files of this folder, in the order of reading:
 
 * ``tree.py``: leaves, comparison, parts put together (``combine``), differences (``change``);
 * ``top_level.py``: which names at the top of a config are read, and which only help;
-* ``runtime.py``, ``schedules.py``: hooks, seed and environment; lengths and learning rates;
+* ``runtime.py``, ``training.py``, ``schedules.py``: hooks, seed and environment; loaders and
+  optimizers; lengths and learning rates;
 * ``imagenet.py``, ``coco.py``, ``mask_rcnn.py``: data, pipelines and heads that families share;
 * one file per room of configs/: its families, and each recipe as its differences from a family.
 

@@ -2,15 +2,19 @@
 
 from tests.configs_suite.leaves.imagenet import (
     FINE_TUNING,
+    LINEAR_PROBING,
     NORMALIZE,
     PROBING,
     center_crop,
-    loader,
+    images,
 )
-from tests.configs_suite.leaves.runtime import both, evaluation, run_of
+from tests.configs_suite.leaves.runtime import run_of
 from tests.configs_suite.leaves.schedules import half_cosine, until
+from tests.configs_suite.leaves.training import PRETRAINED, both, evaluation, loads, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
 from tests.configs_suite.tables import classification as paths
+
+# fmt: off
 
 WEIGHTS = 'model.backbone.init_cfg'
 LR, LAYER_DECAY = 'optim_wrapper.optimizer.lr', 'optim_wrapper.paramwise_cfg.layer_decay_rate'
@@ -19,48 +23,25 @@ DROP_PATH = 'model.backbone.drop_path_rate'
 LOWEST = 'param_scheduler.1.eta_min_ratio'
 
 
-def family(batch: int, images: int, pipeline: list) -> Tree:
+def family(batch: int, of_a_gpu: int, pipeline: list) -> Tree:
     """What all of them share: the data, the evaluation, a ViT-B of MAE and a linear head."""
     return combine(
-        run_of(
-            'mmpretrain',
-            batch,
-            dict(interval=1, max_keep_ckpts=3, save_best='accuracy/top1'),
-            'mae_transfer',
-        ),
-        evaluation(
-            loader('val', 128, 8, center_crop(256, 224)), dict(type='Accuracy', topk=(1, 5))
-        ),
+        run_of('mmpretrain', batch, interval=1, max_keep_ckpts=3, save_best='accuracy/top1'),
+        evaluation(images('val', 128, 8, center_crop(256, 224)), type='Accuracy', topk=(1, 5)),
         dict(
             model=dict(
                 type='ImageClassifier',
                 data_preprocessor=dict(type='ClsDataPreprocessor', num_classes=1000, **NORMALIZE),
                 backbone=dict(
-                    type='PlainViT',
-                    arch='base',
-                    img_size=224,
-                    patch_size=16,
-                    pos_embed='learned',
-                    init_cfg=dict(
-                        type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'
-                    ),
+                    type='PlainViT', arch='base', img_size=224, patch_size=16, pos_embed='learned',
+                    init_cfg=PRETRAINED,
                 ),
                 head=dict(type='LinearClsHead', in_channels=768, num_classes=1000),
             ),
-            train_dataloader=loader('train', images, 8, pipeline),
+            train_dataloader=images('train', of_a_gpu, 8, pipeline),
             train_cfg=dict(val_interval=1),
-            optim_wrapper=dict(
-                type='AutocastOptimWrapper',
-                dtype='float16',
-                constructor='LayerDecayOptimWrapperConstructor',
-            ),
         ),
     )
-
-
-def loads(file: str) -> Tree:
-    """Weights of another encoder."""
-    return {f'{WEIGHTS}.checkpoint': f'checkpoints/{file}.pth'}
 
 
 def encoder(arch: str, width: int) -> Tree:
@@ -79,8 +60,7 @@ FINE_TUNED = combine(
     half_cosine(100, 5, dict(eta_min_ratio=1e-6 / 2e-3)),
     dict(
         model=dict(
-            backbone=dict(out_type='avg', drop_path_rate=0.1),
-            neck=None,
+            backbone=dict(out_type='avg', drop_path_rate=0.1), neck=None,
             head=dict(
                 loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
                 init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),
@@ -89,9 +69,9 @@ FINE_TUNED = combine(
                 augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
             ),
         ),
-        optim_wrapper=dict(
-            optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.999), weight_decay=0.05),
-            paramwise_cfg=dict(no_decay=['1d', 'pos_embed', 'cls_token'], layer_decay_rate=0.65),
+        optim_wrapper=optimizer(
+            ['1d', 'pos_embed', 'cls_token'], layer_decay=0.65,
+            type='AdamW', lr=2e-3, betas=(0.9, 0.999), weight_decay=0.05,
         ),
     ),
 )
@@ -99,15 +79,10 @@ FIFTY = {LR: 4e-3, LAYER_DECAY: 0.75, LOWEST: 1e-6 / 4e-3, **until(50)}  # epoch
 MAE_LARGE = change(FINE_TUNED, LARGE, FIFTY, {DROP_PATH: 0.2})
 MAE_HUGE = change(FINE_TUNED, HUGE, FIFTY, {DROP_PATH: 0.3})
 PIXELS_448 = {
-    'model.backbone.img_size': 448,
-    'train_dataloader.batch_size': 32,
+    'model.backbone.img_size': 448, 'train_dataloader.batch_size': 32,
     'train_dataloader.dataset.pipeline.1.scale': 448,
     **both(
-        {
-            'batch_size': 32,
-            'dataset.pipeline.1.scale': 448,
-            'dataset.pipeline.2.crop_size': 448,
-        }
+        {'batch_size': 32, 'dataset.pipeline.1.scale': 448, 'dataset.pipeline.2.crop_size': 448}
     ),
 }
 PARTIAL = change(FINE_TUNED, LARGE, FIFTY, {'model.backbone.trainable_blocks': 4})
@@ -117,11 +92,8 @@ PARTIAL = change(FINE_TUNED, LARGE, FIFTY, {'model.backbone.trainable_blocks': 4
 SCRATCH = change(
     FINE_TUNED,
     {
-        LR: 1e-4 * 4096 / 256,
-        'optim_wrapper.optimizer.betas': (0.9, 0.95),
-        'optim_wrapper.optimizer.weight_decay': 0.3,
-        LOWEST: 0.0,
-        **until(300, warm=20),
+        LR: 1e-4 * 4096 / 256, 'optim_wrapper.optimizer.betas': (0.9, 0.95),
+        'optim_wrapper.optimizer.weight_decay': 0.3, LOWEST: 0.0, **until(300, warm=20),
         'auto_scale_lr.base_batch_size': 4096,
         'custom_hooks.2': dict(type='EMAHook', momentum=1e-4),  # 1 - .9999
     },
@@ -132,21 +104,15 @@ SHORTER = {DROP_PATH: 0.2, **until(200)}
 # ---- fine-tuned: CAE's section 5.2 and scripts
 
 CAE_ENCODER = {
-    'model.backbone.pos_embed': 'sincos_yx',
-    'model.backbone.qkv_bias': 'no-key',
-    'model.backbone.layer_scale_init': 0.1,
-    **loads('cae_base_1600ep'),
+    'model.backbone.pos_embed': 'sincos_yx', 'model.backbone.qkv_bias': 'no-key',
+    'model.backbone.layer_scale_init': 0.1, **loads('cae_base_1600ep'),
 }
 CAE_LARGE = {'model.backbone.layer_scale_init': 1e-5, **loads('cae_large_1600ep')}
 CAE = change(
-    FINE_TUNED,
-    CAE_ENCODER,
+    FINE_TUNED, CAE_ENCODER,
     {
-        'model.backbone.rel_pos': 'table',
-        f'{WEIGHTS}.fc_norm': 'norm',
-        LR: 8e-3,
-        LOWEST: 1e-6 / 8e-3,
-        NO_DECAY: ['1d', 'bias', 'pos_embed', 'cls_token'],
+        'model.backbone.rel_pos': 'table', f'{WEIGHTS}.fc_norm': 'norm', LR: 8e-3,
+        LOWEST: 1e-6 / 8e-3, NO_DECAY: ['1d', 'bias', 'pos_embed', 'cls_token'],
         'auto_scale_lr.base_batch_size': 4096,
     },
 )
@@ -156,7 +122,7 @@ TWELVE_HEADS = dict(embed_dims=384, num_layers=12, num_heads=12)
 # ---- probed: MAE's Table 10 and main_linprobe.py, CAE's scripts
 
 LINEAR = combine(
-    family(16384, 512, PROBING),
+    family(16384, 512, LINEAR_PROBING),
     half_cosine(90, 10, dict(eta_min_ratio=0.0)),
     dict(
         model=dict(
@@ -167,19 +133,12 @@ LINEAR = combine(
                 init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01),
             ),
         ),
-        optim_wrapper=dict(
-            optimizer=dict(
-                type='MAELARS',
-                lr=0.1 * 16384 / 256,
-                momentum=0.9,
-                weight_decay=0.0,
-                trust_coefficient=0.001,
-            ),
-            paramwise_cfg=dict(no_decay=[]),
+        optim_wrapper=optimizer(
+            [], type='MAELARS', lr=0.1 * 16384 / 256, momentum=0.9, weight_decay=0.0,
+            trust_coefficient=0.001,
         ),
     ),
 )
-LINEAR['train_dataloader']['dataset']['pipeline'][1]['type'] = 'RandomClippedCrop'  # one draw
 
 ATTENTIVE = combine(
     family(8192, 256, PROBING),
@@ -196,19 +155,16 @@ ATTENTIVE = combine(
                 init_cfg=dict(type='Normal', layer='Linear', std=0.01),
             ),
         ),
-        optim_wrapper=dict(
-            optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=0.0, nesterov=True),
-            paramwise_cfg=dict(no_decay=[]),
+        optim_wrapper=optimizer(
+            [], type='SGD', lr=0.4, momentum=0.9, weight_decay=0.0, nesterov=True
         ),
     ),
 )
 LINEAR_LARGE = change(LINEAR, LARGE, {'model.neck.input_features': 1024})
 ATTENTIVE_LARGE = change(
-    ATTENTIVE,
-    LARGE,
+    ATTENTIVE, LARGE,
     {
-        'model.neck.0.embed_dims': 1024,
-        'model.neck.0.num_heads': 16,
+        'model.neck.0.embed_dims': 1024, 'model.neck.0.num_heads': 16,
         'model.neck.1.input_features': 1024,
     },
 )
@@ -229,12 +185,8 @@ RECIPES = {
     paths.CAE_SMALL: change(
         CAE,
         {
-            'model.backbone.arch': TWELVE_HEADS,
-            'model.head.in_channels': 384,
-            **loads('cae_small'),
-            LR: 1.6e-2,
-            LAYER_DECAY: 0.75,
-            LOWEST: 1e-6 / 1.6e-2,
+            'model.backbone.arch': TWELVE_HEADS, 'model.head.in_channels': 384,
+            **loads('cae_small'), LR: 1.6e-2, LAYER_DECAY: 0.75, LOWEST: 1e-6 / 1.6e-2,
             **until(200),
         },
     ),
@@ -243,13 +195,8 @@ RECIPES = {
         encoder('large', 1024),
         CAE_LARGE,
         {
-            DROP_PATH: 0.2,
-            LR: 2e-3,
-            LAYER_DECAY: 0.75,
-            LOWEST: 1e-6 / 2e-3,
-            **until(50),
-            'train_dataloader.batch_size': 64,
-            'optim_wrapper.accumulative_counts': 2,
+            DROP_PATH: 0.2, LR: 2e-3, LAYER_DECAY: 0.75, LOWEST: 1e-6 / 2e-3, **until(50),
+            'train_dataloader.batch_size': 64, 'optim_wrapper.accumulative_counts': 2,
         },
     ),
     paths.LINEAR: LINEAR,

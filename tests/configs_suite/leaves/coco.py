@@ -1,6 +1,9 @@
 """COCO: loaders and pipelines of detection."""
 
+from tests.configs_suite.leaves.training import loader
 from tests.configs_suite.leaves.tree import Tree
+
+# fmt: off
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')
 ANNOTATIONS = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
@@ -9,21 +12,13 @@ META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
 # Detectron2's coco_loader_lsj.py: the longer side is 1024 times .1 to 2, and at most 1024 is kept.
 LARGE_SCALE_JITTER = [
-    LOAD,
-    ANNOTATIONS,
-    FLIP,
+    LOAD, ANNOTATIONS, FLIP,
     dict(
-        type='RandomResize',
-        scale=(1024, 1024),
-        ratio_range=(0.1, 2.0),
-        keep_ratio=True,
+        type='RandomResize', scale=(1024, 1024), ratio_range=(0.1, 2.0), keep_ratio=True,
         backend='pillow',
     ),
     dict(
-        type='RandomCrop',
-        crop_type='absolute',
-        crop_size=(1024, 1024),
-        recompute_bbox=True,
+        type='RandomCrop', crop_type='absolute', crop_size=(1024, 1024), recompute_bbox=True,
         allow_negative_crop=True,
     ),
     dict(type='FilterAnnotations', min_gt_bbox_wh=(0.01, 0.01)),
@@ -40,15 +35,10 @@ def one_of(short_sides: tuple[int, ...]) -> Tree:
 # CAE's detection, from DETR's: half of the pictures are cropped between two resizings.
 SIDES = (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)
 CROP = dict(
-    type='RandomCrop',
-    crop_type='absolute_range',
-    crop_size=(384, 600),
-    allow_negative_crop=True,
+    type='RandomCrop', crop_type='absolute_range', crop_size=(384, 600), allow_negative_crop=True,
 )
 MULTI_SCALE = [
-    LOAD,
-    ANNOTATIONS,
-    FLIP,
+    LOAD, ANNOTATIONS, FLIP,
     dict(
         type='RandomChoice',
         transforms=[[one_of(SIDES)], [one_of((400, 500, 600)), CROP, one_of(SIDES)]],
@@ -63,45 +53,26 @@ def evaluated(scale: tuple[int, int], **more: object) -> list[Tree]:
     return [LOAD, resize, ANNOTATIONS, dict(PACK, meta_keys=META_KEYS)]
 
 
-def training(batch: int, pipeline: list, sampler: str, smallest: Tree, **more: object) -> Tree:
+def training(batch: int, pipeline: list, smallest: Tree, **more: object) -> Tree:
     """Loader of train2017 without the pictures that have no object."""
-    return dict(
-        batch_size=batch,
-        num_workers=4,
-        persistent_workers=True,
-        sampler=dict(type=sampler, shuffle=True),
-        dataset=dict(
-            type='CocoDataset',
-            data_root='data/coco',
-            ann_file='annotations/instances_train2017.json',
-            data_prefix=dict(img='train2017/'),
-            filter_cfg=dict(filter_empty_gt=True, **smallest),
-            pipeline=pipeline,
-        ),
-        **more,
+    dataset = dict(
+        type='CocoDataset', data_root='data/coco',
+        ann_file='annotations/instances_train2017.json', data_prefix=dict(img='train2017/'),
+        filter_cfg=dict(filter_empty_gt=True, **smallest),
     )
+    return loader(batch, 4, dataset, pipeline, train=True, persistent_workers=True, **more)
 
 
 def validation(pipeline: list) -> Tree:
     """Loader of val2017."""
-    return dict(
-        batch_size=1,
-        num_workers=4,
-        persistent_workers=True,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(
-            type='CocoDataset',
-            data_root='data/coco',
-            ann_file='annotations/instances_val2017.json',
-            data_prefix=dict(img='val2017/'),
-            test_mode=True,
-            pipeline=pipeline,
-        ),
+    dataset = dict(
+        type='CocoDataset', data_root='data/coco', ann_file='annotations/instances_val2017.json',
+        data_prefix=dict(img='val2017/'), test_mode=True,
     )
+    return loader(1, 4, dataset, pipeline, train=False, persistent_workers=True)
 
 
 METRIC = dict(
-    type='FasterCocoMetric',
-    ann_file='data/coco/annotations/instances_val2017.json',
+    type='FasterCocoMetric', ann_file='data/coco/annotations/instances_val2017.json',
     metric=['bbox', 'segm'],
 )

@@ -16,68 +16,37 @@ from tests.configs_suite.leaves.mask_rcnn import (
     cascade,
     mask_rcnn,
 )
-from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, FSDP, evaluation, run_of
+from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, FSDP, run_of
 from tests.configs_suite.leaves.schedules import until, vitdet_until
-from tests.configs_suite.leaves.tree import Tree, change, combine
+from tests.configs_suite.leaves.training import PRETRAINED, evaluation, loads, optimizer
+from tests.configs_suite.leaves.tree import change, combine
 from tests.configs_suite.tables import detection as paths
 from tests.configs_suite.tables import fsdp
+
+# fmt: off
 
 WEIGHTS = 'model.backbone.init_cfg'
 LR, DECAY = 'optim_wrapper.optimizer.lr', 'optim_wrapper.optimizer.weight_decay'
 LAYER_DECAY = 'optim_wrapper.paramwise_cfg.layer_decay_rate'
 DROP_PATH = 'model.backbone.drop_path_rate'
 GLOBAL, MAPS = 'model.backbone.global_blocks', 'model.backbone.out_indices'
-
-
-def loads(file: str) -> Tree:
-    """Weights of another encoder."""
-    return {f'{WEIGHTS}.checkpoint': f'checkpoints/{file}.pth'}
-
-
-def frame(batch: int, interval: int) -> Tree:
-    """What the runs of all three recipes have."""
-    checkpoint = dict(interval=interval, max_keep_ckpts=3, save_best='coco/bbox_mAP')
-    return run_of('mmdet', batch, checkpoint, 'mae_transfer')
-
-
-def optimizer(lr: float, weight_decay: float, no_decay: list[str], **more: object) -> Tree:
-    """AdamW in mixed precision."""
-    return dict(
-        type='AutocastOptimWrapper',
-        dtype='float16',
-        optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay),
-        constructor='LayerDecayOptimWrapperConstructor',
-        paramwise_cfg=dict(no_decay=no_decay, **more),
-    )
-
-
-ENCODER = dict(
-    type='PlainViT',
-    arch='base',
-    patch_size=16,
-    final_norm=False,
-    init_cfg=dict(type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'),
-)
+SAVED = dict(max_keep_ckpts=3, save_best='coco/bbox_mAP')
+ADAMW = dict(type='AdamW', betas=(0.9, 0.999))
+ENCODER = dict(type='PlainViT', arch='base', patch_size=16, final_norm=False, init_cfg=PRETRAINED)
 WINDOWS = dict(  # of 14 x 14 tokens; four blocks see the whole picture
-    img_size=1024,
-    pretrain_img_size=224,
-    with_cls_token=False,
-    pos_embed='learned',
-    window_size=14,
-    global_blocks=(2, 5, 8, 11),
-    drop_path_rate=0.1,
+    img_size=1024, pretrain_img_size=224, with_cls_token=False, pos_embed='learned', window_size=14,
+    global_blocks=(2, 5, 8, 11), drop_path_rate=0.1,
 )
 # Pictures of 1024 x 1024, large-scale jitter, batches of 64.
 AT_1024 = combine(
-    frame(64, 5000),
+    run_of('mmdet', 64, interval=5000, **SAVED),
     COUNTS_ITERATIONS,
-    evaluation(validation(evaluated((1024, 1024), backend='pillow')), METRIC),
+    evaluation(validation(evaluated((1024, 1024), backend='pillow')), **METRIC),
     dict(
-        train_dataloader=training(4, LARGE_SCALE_JITTER, 'InfiniteSampler', smallest={}),
+        train_dataloader=training(4, LARGE_SCALE_JITTER, smallest={}, endless=True),
         model=dict(
             data_preprocessor=dict(pad_size_divisor=1024, pad_value=0),
-            backbone=combine(ENCODER, WINDOWS),
-            rpn_head=dict(num_convs=2),
+            backbone=combine(ENCODER, WINDOWS), rpn_head=dict(num_convs=2),
         ),
     ),
 )
@@ -91,14 +60,13 @@ VITDET_PARTS = combine(
         model=dict(
             backbone=dict(rel_pos=True),
             neck=dict(
-                type='SimpleFPN',
-                in_channels=768,
-                out_channels=256,
-                num_outs=5,
+                type='SimpleFPN', in_channels=768, out_channels=256, num_outs=5,
                 norm_cfg=CHANNEL_LN,
             ),
         ),
-        optim_wrapper=optimizer(1e-4, 0.1, ['norm', 'pos_embed'], layer_decay_rate=0.7),
+        optim_wrapper=optimizer(
+            ['norm', 'pos_embed'], layer_decay=0.7, lr=1e-4, weight_decay=0.1, **ADAMW
+        ),
     ),
 )
 VITDET = combine(
@@ -109,40 +77,26 @@ CASCADE = combine(
     dict(
         model=cascade(
             [
-                box_head(
-                    CHANNEL_LN,
-                    stds=(1 / w, 1 / w, 2 / w, 2 / w),
-                    reg_class_agnostic=True,
-                )
+                box_head(CHANNEL_LN, stds=(1 / w, 1 / w, 2 / w, 2 / w), reg_class_agnostic=True)
                 for w in (10, 20, 30)
             ],
-            weights=[1 / 3] * 3,
-            mask_norm=CHANNEL_LN,
+            weights=[1 / 3] * 3, mask_norm=CHANNEL_LN,
         )
     ),
 )
 LARGE = {
-    'model.backbone.arch': 'large',
-    GLOBAL: (5, 11, 17, 23),
-    'model.neck.in_channels': 1024,
-    DROP_PATH: 0.4,
-    'train_dataloader.batch_size': 2,
+    'model.backbone.arch': 'large', GLOBAL: (5, 11, 17, 23), 'model.neck.in_channels': 1024,
+    DROP_PATH: 0.4, 'train_dataloader.batch_size': 2,
 }
 MAE_LARGE = {**loads('mae_pretrain_vit_large'), LAYER_DECAY: 0.8}
 HUGE = {  # three quarters of the length; nothing is spared the decay
-    'model.backbone.arch': 'huge',
-    GLOBAL: (7, 15, 23, 31),
-    'model.neck.in_channels': 1280,
-    DROP_PATH: 0.5,
-    'train_dataloader.batch_size': 1,
-    **loads('mae_pretrain_vit_huge_p14to16'),
-    LAYER_DECAY: 0.9,
-    'optim_wrapper.paramwise_cfg.no_decay': [],
+    'model.backbone.arch': 'huge', GLOBAL: (7, 15, 23, 31), 'model.neck.in_channels': 1280,
+    DROP_PATH: 0.5, 'train_dataloader.batch_size': 1, **loads('mae_pretrain_vit_huge_p14to16'),
+    LAYER_DECAY: 0.9, 'optim_wrapper.paramwise_cfg.no_decay': [],
     **vitdet_until(138281, [122916, 133159]),
 }
 RPN_LN = {
-    'model.rpn_head.type': 'RPNHeadWithNorm',
-    'model.rpn_head.norm_cfg': CHANNEL_LN,
+    'model.rpn_head.type': 'RPNHeadWithNorm', 'model.rpn_head.norm_cfg': CHANNEL_LN,
     'custom_imports.imports.1': 'mae_transfer.necks.rpn_with_norm',
 }
 # Supervised or random at the start: no relative positions, no layer decay.
@@ -162,37 +116,30 @@ BENCHMARK = combine(
                 backbone=dict(rel_pos='shared_table', out_indices=(2, 5, 8, 11)),
                 neck=[
                     dict(
-                        type='RescaledPyramid',
-                        embed_dims=768,
+                        type='RescaledPyramid', embed_dims=768,
                         norm_cfg=dict(type='GN', num_groups=32),
                     ),
                     dict(
-                        type='FPN',
-                        in_channels=[768] * 4,
-                        out_channels=256,
-                        num_outs=5,
+                        type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5,
                         norm_cfg=SYNC_BN,
                     ),
                 ],
             ),
         ),
-        optim_wrapper=optimizer(8e-5, 0.1, ['norm', 'pos_embed', 'relative_position_bias_table']),
+        optim_wrapper=optimizer(
+            ['norm', 'pos_embed', 'relative_position_bias_table'],
+            lr=8e-5, weight_decay=0.1, **ADAMW,
+        ),
     ),
 )
 WIDE_PYRAMID = {'model.neck.0.embed_dims': 1024, 'model.neck.1.in_channels': [1024] * 4}
 BENCHMARK_LARGE = {
-    'model.backbone.arch': 'large',
-    GLOBAL: (5, 11, 17, 23),
-    MAPS: (5, 11, 17, 23),
-    **WIDE_PYRAMID,
-    DROP_PATH: 0.3,
-    'train_dataloader.batch_size': 2,
+    'model.backbone.arch': 'large', GLOBAL: (5, 11, 17, 23), MAPS: (5, 11, 17, 23), **WIDE_PYRAMID,
+    DROP_PATH: 0.3, 'train_dataloader.batch_size': 2,
 }
 BEIT = {
-    'model.backbone.pos_embed': None,
-    'model.backbone.pretrain_img_size': None,
-    'model.backbone.qkv_bias': 'no-key',
-    'model.backbone.layer_scale_init': 0.1,
+    'model.backbone.pos_embed': None, 'model.backbone.pretrain_img_size': None,
+    'model.backbone.qkv_bias': 'no-key', 'model.backbone.layer_scale_init': 0.1,
     **loads('beit_base_patch16_224'),
 }
 BEIT_LARGE = {'model.backbone.layer_scale_init': 1e-5, **loads('beit_large_patch16_224')}
@@ -206,27 +153,19 @@ BENCHMARK_RANDOM = change(
 
 CAE_PARTS = change(
     combine(
-        frame(32, 1),
+        run_of('mmdet', 32, interval=1, **SAVED),
         schedules.CAE_1X,
-        evaluation(validation(evaluated((1333, 800))), METRIC),
+        evaluation(validation(evaluated((1333, 800))), **METRIC),
         dict(
             train_dataloader=training(
-                2,
-                MULTI_SCALE,
-                'DefaultSampler',
-                smallest=dict(min_size=32),
+                2, MULTI_SCALE, smallest=dict(min_size=32),
                 batch_sampler=dict(type='AspectRatioBatchSampler'),
             ),
             model=dict(
                 data_preprocessor=dict(pad_size_divisor=32, pad_value=0),
                 backbone=dict(
-                    ENCODER,
-                    img_size=224,
-                    pos_embed='sincos_yx',
-                    qkv_bias='no-key',
-                    layer_scale_init=0.1,
-                    drop_path_rate=0.2,
-                    out_indices=(3, 5, 7, 11),
+                    ENCODER, img_size=224, pos_embed='sincos_yx', qkv_bias='no-key',
+                    layer_scale_init=0.1, drop_path_rate=0.2, out_indices=(3, 5, 7, 11),
                 ),
                 neck=[
                     dict(type='RescaledPyramid', embed_dims=768, norm_cfg=SYNC_BN),
@@ -234,7 +173,8 @@ CAE_PARTS = change(
                 ],
             ),
             optim_wrapper=optimizer(
-                3e-4, 0.05, ['1d', 'bias', 'pos_embed', 'cls_token'], layer_decay_rate=0.75
+                ['1d', 'bias', 'pos_embed', 'cls_token'], layer_decay=0.75,
+                lr=3e-4, weight_decay=0.05, **ADAMW,
             ),
         ),
     ),
@@ -252,8 +192,7 @@ CAE_CASCADE = change(  # weights and codes of MMDetection, where ViTDet has Dete
                     box_head(SYNC_BN, stds=(0.05, 0.05, 0.1, 0.1), **GIOU),
                     box_head(SYNC_BN, stds=(0.033, 0.033, 0.067, 0.067), **GIOU),
                 ],
-                weights=[1, 0.5, 0.25],
-                mask_norm=None,
+                weights=[1, 0.5, 0.25], mask_norm=None,
             )
         ),
     ),
@@ -261,26 +200,19 @@ CAE_CASCADE = change(  # weights and codes of MMDetection, where ViTDet has Dete
 )
 CAE_SMALL = {
     'model.backbone.arch': dict(embed_dims=384, num_layers=12, num_heads=12),
-    'model.neck.0.embed_dims': 384,
-    'model.neck.1.in_channels': [384] * 4,
-    DROP_PATH: 0.1,
+    'model.neck.0.embed_dims': 384, 'model.neck.1.in_channels': [384] * 4, DROP_PATH: 0.1,
     **loads('cae_small'),
 }
 LARGE_1X = {
-    'model.backbone.arch': 'large',
-    MAPS: (7, 11, 15, 23),
-    **WIDE_PYRAMID,
-    LR: 2e-4,
+    'model.backbone.arch': 'large', MAPS: (7, 11, 15, 23), **WIDE_PYRAMID, LR: 2e-4,
     LAYER_DECAY: 0.85,
 }
 CAE_LARGE = {**LARGE_1X, 'model.backbone.layer_scale_init': 1e-5, **loads('cae_large_1600ep')}
 MAE_1X = change(
     CAE,
     {
-        'model.backbone.pos_embed': 'sincos_xy',
-        'model.backbone.qkv_bias': True,
-        'model.backbone.layer_scale_init': None,
-        **loads('mae_pretrain_vit_base'),
+        'model.backbone.pos_embed': 'sincos_xy', 'model.backbone.qkv_bias': True,
+        'model.backbone.layer_scale_init': None, **loads('mae_pretrain_vit_base'),
     },
 )
 

@@ -1,5 +1,6 @@
 """ImageNet-1K: what its loaders and pipelines are made of, for pre-training and classification."""
 
+from tests.configs_suite.leaves.training import COLLATE, loader
 from tests.configs_suite.leaves.tree import Tree
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of RGB
@@ -47,6 +48,9 @@ ERASE = dict(
 )
 FINE_TUNING = [LOAD, random_size_crop(0.08), FLIP, RAND_AUGMENT, ERASE, PACK]
 PROBING = [LOAD, random_size_crop(0.08), FLIP, PACK]
+# MAE's util/crop.py draws once, where torchvision tries ten times.
+CLIPPED = dict(random_size_crop(0.08), type='RandomClippedCrop')
+LINEAR_PROBING = [LOAD, CLIPPED, FLIP, PACK]
 
 
 def center_crop(edge: int, size: int, how: str = 'bicubic') -> list[Tree]:
@@ -54,15 +58,13 @@ def center_crop(edge: int, size: int, how: str = 'bicubic') -> list[Tree]:
     return [LOAD, short_edge(edge, how), dict(type='CenterCrop', crop_size=size), PACK]
 
 
-def loader(split: str, batch: int, workers: int, pipeline: list, endless: bool = False) -> Tree:
+def images(
+    split: str, batch: int, workers: int, pipeline: list[Tree], endless: bool = False
+) -> Tree:
     """Loader of a split; of training data it shuffles and drops the last, smaller batch."""
+    dataset = dict(type='ImageNet', data_root='data/imagenet', split=split)
     train = split == 'train'
-    return dict(
-        batch_size=batch,
-        num_workers=workers,
-        persistent_workers=True,
-        sampler=dict(type='InfiniteSampler' if endless else 'DefaultSampler', shuffle=train),
-        collate_fn=dict(type='default_collate'),
-        dataset=dict(type='ImageNet', data_root='data/imagenet', split=split, pipeline=pipeline),
-        **(dict(drop_last=True) if train else {}),
+    more = dict(COLLATE, drop_last=True) if train else COLLATE
+    return loader(
+        batch, workers, dataset, pipeline, train, endless, persistent_workers=True, **more
     )

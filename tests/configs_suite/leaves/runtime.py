@@ -7,6 +7,7 @@ VISUALIZERS = {
     'mmdet': 'DetLocalVisualizer',
     'mmseg': 'SegLocalVisualizer',
 }
+PRETRAINING = ('mae_transfer.pretrain',)  # registers what only pre-training needs
 EVERY_RUN = dict(
     default_hooks=dict(
         timer=dict(type='IterTimerHook'),
@@ -23,7 +24,6 @@ EVERY_RUN = dict(
     log_level='INFO',
     load_from=None,
     resume=False,
-    randomness=dict(seed=0, diff_rank_seed=True, deterministic=False),
 )
 # A task whose training counts iterations: what is logged and saved does, too.
 COUNTS_ITERATIONS = dict(
@@ -38,47 +38,37 @@ FSDP = {
 }
 
 
-def run_of(scope: str, batch: int, checkpoint: Tree, imports: str, hooks: tuple = ()) -> Tree:
+def run_of(
+    scope: str,
+    batch: int,
+    imports: tuple[str, ...] = ('mae_transfer',),
+    hooks: tuple[Tree, ...] = (),
+    encoder: bool = True,
+    seed: int = 0,
+    **checkpoint: object,
+) -> Tree:
     """The frame of a run.
 
     Args:
         scope: The framework whose names the config uses.
         batch: Pictures of an optimizer step, on all GPUs together.
+        imports: The modules that register our parts.
+        hooks: Besides those that all runs have.
+        encoder: Whether there is one, whose sizes are saved with its weights.
+        seed: Of the first process; each has its own.
         checkpoint: How often and how many are saved.
-        imports: The module that registers our parts.
-        hooks: Besides the two that every encoder has.
     """
-    first = (dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook'))
+    sizes = [dict(type='EncoderMetadataHook')] if encoder else []
     frame = dict(
         default_scope=scope,
-        custom_imports=dict(imports=[imports], allow_failed_imports=False),
+        randomness=dict(seed=seed, diff_rank_seed=True, deterministic=False),
+        custom_imports=dict(imports=list(imports), allow_failed_imports=False),
         auto_scale_lr=dict(base_batch_size=batch, enable=False),
         default_hooks=dict(checkpoint=checkpoint),
-        custom_hooks=[*first, *hooks],
+        custom_hooks=[dict(type='LoadAccountHook'), *sizes, *hooks],
         visualizer=dict(
             type=VISUALIZERS[scope],
             vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
         ),
     )
     return combine(EVERY_RUN, frame)
-
-
-def evaluation(loader: Tree, metric: Tree) -> Tree:
-    """Validation and test, which are the same data and the same metric."""
-    return dict(
-        val_dataloader=loader,
-        test_dataloader=loader,
-        val_evaluator=metric,
-        test_evaluator=metric,
-        val_cfg=dict(type='ValLoop'),
-        test_cfg=dict(type='TestLoop'),
-    )
-
-
-def both(differences: Tree) -> Tree:
-    """A difference of the validation's and the test's data loader."""
-    return {
-        f'{split}_dataloader.{key}': value
-        for split in ('val', 'test')
-        for key, value in differences.items()
-    }

@@ -1,6 +1,6 @@
 """How long a recipe trains and how its learning rate goes; the only place that says so."""
 
-from tests.configs_suite.leaves.tree import Tree
+from tests.configs_suite.leaves.tree import Tree, combine
 
 
 def half_cosine(
@@ -75,9 +75,11 @@ def vitdet_until(length: int, milestones: list[int]) -> Tree:
     return {**until(length, counter='max_iters'), 'param_scheduler.1.milestones': milestones}
 
 
-# Li et al. 2021: a quarter of an epoch of warm-up (29,571 pictures of batches of 64).
-BENCHMARK = half_cosine(184375, 460, dict(eta_min=0.0), start=0.001, by_epoch=False)
-BENCHMARK['train_cfg'] |= dict(val_interval=5000)
+# Li et al. 2021: ViTDet's length, of which a quarter of an epoch is the warm-up.
+BENCHMARK = combine(
+    half_cosine(184375, 460, dict(eta_min=0.0), start=0.001, by_epoch=False),
+    dict(train_cfg=dict(val_interval=5000)),
+)
 
 # CAE's 1x schedule: MMDetection's, with 500 iterations of warm-up.
 CAE_1X = dict(

@@ -1,59 +1,51 @@
 """ADE20K segmentation: UperNet of BEiT, and of MAE and CAE, which follow it."""
 
 from tests.configs_suite.leaves import schedules
-from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, evaluation, run_of
+from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, run_of
+from tests.configs_suite.leaves.training import PRETRAINED, evaluation, loader, loads, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
 from tests.configs_suite.tables import segmentation as paths
+
+# fmt: off
 
 LR = 'optim_wrapper.optimizer.lr'
 LAYER_SCALE, POSITIONS = 'model.backbone.layer_scale_init', 'model.backbone.pos_embed'
 
 
-def upernet(width: int, channels: int, side: int, classes: int, norm: Tree) -> Tree:
+def upernet(
+    width: int, channels: tuple[int, int], side: int, stride: int, classes: int, norm: str
+) -> Tree:
     """The heads of UperNet and of FCN on maps of the encoder's width.
 
     Args:
         width: Of the encoder.
         channels: Of UperNet and of FCN.
         side: Of the square crop.
+        stride: From crop to crop of a test.
         classes: How many there are.
         norm: Normalization of pyramid and heads.
     """
-    shared = dict(dropout_ratio=0.1, num_classes=classes, norm_cfg=norm, align_corners=False)
+    norm_cfg = dict(type=norm, requires_grad=True)
+    shared = dict(dropout_ratio=0.1, num_classes=classes, norm_cfg=norm_cfg, align_corners=False)
     cross_entropy = dict(type='CrossEntropyLoss', use_sigmoid=False)
     return dict(
         type='EncoderDecoder',
         data_preprocessor=dict(
-            type='SegDataPreProcessor',
-            mean=(123.675, 116.28, 103.53),
-            std=(58.395, 57.12, 57.375),
-            bgr_to_rgb=True,
-            size=(side, side),
-            pad_val=0,
-            seg_pad_val=255,
+            type='SegDataPreProcessor', mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375),
+            bgr_to_rgb=True, size=(side, side), pad_val=0, seg_pad_val=255,
         ),
-        neck=dict(type='RescaledPyramid', embed_dims=width, norm_cfg=norm),
+        neck=dict(type='RescaledPyramid', embed_dims=width, norm_cfg=norm_cfg),
         decode_head=dict(
-            type='UPerHead',
-            in_channels=[width] * 4,
-            in_index=[0, 1, 2, 3],
-            pool_scales=(1, 2, 3, 6),
-            channels=channels,
-            loss_decode=dict(cross_entropy, loss_weight=1.0),
-            **shared,
+            type='UPerHead', in_channels=[width] * 4, in_index=[0, 1, 2, 3],
+            pool_scales=(1, 2, 3, 6), channels=channels[0],
+            loss_decode=dict(cross_entropy, loss_weight=1.0), **shared,
         ),
         auxiliary_head=dict(
-            type='FCNHead',
-            in_channels=width,
-            in_index=2,
-            channels=min(channels, 256),
-            num_convs=1,
-            concat_input=False,
-            loss_decode=dict(cross_entropy, loss_weight=0.4),
-            **shared,
+            type='FCNHead', in_channels=width, in_index=2, channels=channels[1], num_convs=1,
+            concat_input=False, loss_decode=dict(cross_entropy, loss_weight=0.4), **shared,
         ),
         train_cfg={},
-        test_cfg=dict(mode='slide', crop_size=(side, side), stride=(side * 2 // 3,) * 2),
+        test_cfg=dict(mode='slide', crop_size=(side, side), stride=(stride, stride)),
     )
 
 
@@ -68,9 +60,7 @@ def resize(scale: tuple[int, int]) -> Tree:
 
 
 TRAIN = [
-    LOAD,
-    ANNOTATIONS,
-    MAP,
+    LOAD, ANNOTATIONS, MAP,
     dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
@@ -91,101 +81,57 @@ AUGMENTED = dict(
 )
 
 
-def loader(split: str, batch: int, pipeline: list) -> Tree:
+def ade20k(split: str, batch: int, pipeline: list) -> Tree:
     """Loader of a split of ADE20K."""
-    train = split == 'training'
-    return dict(
-        batch_size=batch,
-        num_workers=4,
-        persistent_workers=True,
-        sampler=dict(type='InfiniteSampler' if train else 'DefaultSampler', shuffle=train),
-        dataset=dict(
-            type='ADE20KDataset',
-            data_root='data/ade/ADEChallengeData2016',
-            data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'annotations/{split}'),
-            reduce_zero_label=False,  # MapLabels does it
-            pipeline=pipeline,
-        ),
+    dataset = dict(
+        type='ADE20KDataset', data_root='data/ade/ADEChallengeData2016',
+        data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'annotations/{split}'),
+        reduce_zero_label=False,  # MapLabels does it
     )
+    train = split == 'training'
+    return loader(batch, 4, dataset, pipeline, train, endless=train, persistent_workers=True)
 
 
 MAE = combine(
-    run_of(
-        'mmseg',
-        16,
-        dict(interval=16000, max_keep_ckpts=3, save_best='mIoU'),
-        'mae_transfer',
-    ),
+    run_of('mmseg', 16, interval=16000, max_keep_ckpts=3, save_best='mIoU'),
     COUNTS_ITERATIONS,
     schedules.UPERNET,
-    evaluation(loader('validation', 1, EVALUATED), dict(type='IoUMetric', iou_metrics=['mIoU'])),
+    evaluation(ade20k('validation', 1, EVALUATED), type='IoUMetric', iou_metrics=['mIoU']),
     dict(
         model=combine(
-            upernet(768, 768, 512, 150, dict(type='SyncBN', requires_grad=True)),
+            upernet(768, (768, 256), 512, 341, 150, 'SyncBN'),
             dict(
                 backbone=dict(
-                    type='PlainViT',
-                    arch='base',
-                    img_size=(512, 512),
-                    patch_size=16,
-                    pos_embed='learned',
-                    layer_scale_init=1.0,
-                    drop_path_rate=0.1,
-                    out_indices=(3, 5, 7, 11),
-                    final_norm=False,
-                    init_cfg=dict(
-                        type='PretrainedViT', checkpoint='checkpoints/mae_pretrain_vit_base.pth'
-                    ),
+                    type='PlainViT', arch='base', img_size=(512, 512), patch_size=16,
+                    pos_embed='learned', layer_scale_init=1.0, drop_path_rate=0.1,
+                    out_indices=(3, 5, 7, 11), final_norm=False, init_cfg=PRETRAINED,
                 )
             ),
         ),
-        train_dataloader=loader('training', 2, TRAIN),
-        tta_model=dict(type='SegTTAModel'),
+        train_dataloader=ade20k('training', 2, TRAIN), tta_model=dict(type='SegTTAModel'),
         tta_pipeline=[LOAD, AUGMENTED],
-        optim_wrapper=dict(
-            type='AutocastOptimWrapper',
-            dtype='float16',
-            optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.05),
-            constructor='LayerDecayOptimWrapperConstructor',
-            paramwise_cfg=dict(
-                no_decay=['1d', 'bias', 'pos_embed', 'cls_token'], layer_decay_rate=0.65
-            ),
+        optim_wrapper=optimizer(
+            ['1d', 'bias', 'pos_embed', 'cls_token'], layer_decay=0.65,
+            type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.05,
         ),
     ),
 )
-
-
-def loads(file: str) -> Tree:
-    """Weights of another encoder."""
-    return {'model.backbone.init_cfg.checkpoint': f'checkpoints/{file}.pth'}
-
-
 REL_POS = {'model.backbone.rel_pos': 'table'}
 LARGE = {
-    'model.backbone.arch': 'large',
-    'model.backbone.out_indices': (7, 11, 15, 23),
-    'model.neck.embed_dims': 1024,
-    'model.decode_head.in_channels': [1024] * 4,
-    'model.decode_head.channels': 1024,
-    'model.auxiliary_head.in_channels': 1024,
+    'model.backbone.arch': 'large', 'model.backbone.out_indices': (7, 11, 15, 23),
+    'model.neck.embed_dims': 1024, 'model.decode_head.in_channels': [1024] * 4,
+    'model.decode_head.channels': 1024, 'model.auxiliary_head.in_channels': 1024,
 }
 MAE_LARGE = {
-    **LARGE,
-    **loads('mae_pretrain_vit_large'),
-    POSITIONS: 'sincos_xy',
-    'model.backbone.drop_path_rate': 0.2,
-    LR: 4e-4,
+    **LARGE, **loads('mae_pretrain_vit_large'), POSITIONS: 'sincos_xy',
+    'model.backbone.drop_path_rate': 0.2, LR: 4e-4,
 }
 # BEiT's and CAE's encoders have no bias of the keys, and a layer scale of their own.
 OWN_BLOCKS = {**REL_POS, 'model.backbone.qkv_bias': 'no-key', LAYER_SCALE: 0.1}
 CAE = change(MAE, OWN_BLOCKS, {POSITIONS: 'sincos_yx', **loads('cae_base_1600ep')})
 CAE_LARGE = {
-    **LARGE,
-    **loads('cae_large_1600ep'),
-    LAYER_SCALE: 1e-5,
-    'model.backbone.drop_path_rate': 0.15,
-    LR: 4e-5,
-    'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.95,
+    **LARGE, **loads('cae_large_1600ep'), LAYER_SCALE: 1e-5, 'model.backbone.drop_path_rate': 0.15,
+    LR: 4e-5, 'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.95,
 }
 
 RECIPES = {
