@@ -16,6 +16,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner._flexible_runner import FlexibleRunner
+from mmengine.utils import get_installed_path
 
 from tests.configs_suite.leaves import STATED
 from tests.configs_suite.leaves.top_level import ECHOES, HELPERS, READ, read_by_a_run
@@ -155,15 +156,22 @@ def test_compare__says_key_stated_and_found():
     ]
 
 
-def test_config__with_a_changed_base_is_noticed(tmp_path):
-    """As an update of a sibling would: the same leaf config on another base."""
-    base = (CONFIGS / '_base_/models/mae_vit-base-p16.py').read_text().replace('0.75', '0.6')
-    (tmp_path / 'base.py').write_text(base)
-    (tmp_path / 'leaf.py').write_text("_base_ = './base.py'\n")
-    changed = Config.fromfile(tmp_path / 'leaf.py', import_custom_modules=False).model.to_dict()
-    assert compare(STATED[pretrain.MAE_800]['model'], changed) == [
-        'mask_ratio: stated 0.75, found 0.6'
-    ]
+def test_config__with_an_updated_sibling_is_noticed(tmp_path):
+    """One number of the base that MMDetection gives is another, in a copy of it."""
+    theirs = '_base_/models/mask-rcnn_r50_fpn.py'
+    ours = (CONFIGS / '_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py').read_text()
+    sibling = (Path(get_installed_path('mmdet')) / '.mim/configs' / theirs).read_text()
+    (tmp_path / 'ours.py').write_text(ours.replace(f'mmdet::{theirs}', './sibling.py'))
+
+    def rows(base: str) -> set[str]:
+        (tmp_path / 'sibling.py').write_text(base)
+        model = Config.fromfile(tmp_path / 'ours.py', import_custom_modules=False).model
+        return set(compare(STATED[detection.DETECT]['model'], model.to_dict()))
+
+    updated = rows(sibling.replace('num=512', 'num=256'))
+    assert updated - rows(sibling) == {
+        'train_cfg.rcnn.sampler.num: stated 512, found 256',
+    }
 
 
 # ---- the parts of the tables

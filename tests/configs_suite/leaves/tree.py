@@ -37,7 +37,7 @@ def _walk(node: object, above: str) -> Iterator[tuple[str, object]]:
         yield above, node
         return
     for name, child in children:
-        yield from _walk(child, f'{above}.{name}' if above else name)
+        yield from _walk(child, f'{above}.{name}' if above else str(name))
 
 
 def same(stated: object, found: object) -> bool:
