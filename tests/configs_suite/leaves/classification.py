@@ -14,6 +14,7 @@ from tests.configs_suite.leaves.training import PRETRAINED, both, evaluation, lo
 from tests.configs_suite.leaves.tree import Tree, change, combine
 from tests.configs_suite.tables import classification as paths
 
+# Values that belong together share a line.
 # fmt: off
 
 WEIGHTS = 'model.backbone.init_cfg'

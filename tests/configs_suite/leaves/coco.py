@@ -3,6 +3,7 @@
 from tests.configs_suite.leaves.training import loader
 from tests.configs_suite.leaves.tree import Tree
 
+# Values that belong together share a line.
 # fmt: off
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')

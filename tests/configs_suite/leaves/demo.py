@@ -10,6 +10,7 @@ from tests.configs_suite.leaves.segmentation import upernet
 from tests.configs_suite.leaves.training import COLLATE, evaluation, loader, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
 
+# Values that belong together share a line.
 # fmt: off
 
 SCENES = 'data/demo-scenes'

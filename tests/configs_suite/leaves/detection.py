@@ -23,6 +23,7 @@ from tests.configs_suite.leaves.tree import change, combine
 from tests.configs_suite.tables import detection as paths
 from tests.configs_suite.tables import fsdp
 
+# Values that belong together share a line.
 # fmt: off
 
 WEIGHTS = 'model.backbone.init_cfg'

@@ -2,6 +2,7 @@
 
 from tests.configs_suite.leaves.tree import Tree, combine
 
+# Values that belong together share a line.
 # fmt: off
 
 CHANNEL_LN = dict(type='ChannelLN', eps=1e-6)

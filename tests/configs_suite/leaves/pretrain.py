@@ -18,6 +18,7 @@ from tests.configs_suite.leaves.training import evaluation, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
 from tests.configs_suite.tables import cae, fsdp, pretrain
 
+# Values that belong together share a line.
 # fmt: off
 
 PIPELINE = 'train_dataloader.dataset.pipeline'

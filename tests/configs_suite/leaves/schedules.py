@@ -36,9 +36,8 @@ def until(length: int, warm: int | None = None, counter: str = 'max_epochs') -> 
     return differences
 
 
-# CIFAR: the lower of a line and a half cosine, by IcarusWizard/MAE.
 def under_cosine(length: int, warm: float) -> Tree:
-    """Both start at once; see WarmupUnderCosineLR."""
+    """CIFAR's, by IcarusWizard/MAE: the lower of a line and a half cosine, which start at once."""
     schedule = dict(type='WarmupUnderCosineLR', warmup=warm, end=length, by_epoch=True)
     return dict(param_scheduler=[schedule], train_cfg=loop(length, by_epoch=True))
 

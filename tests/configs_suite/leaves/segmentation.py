@@ -6,6 +6,7 @@ from tests.configs_suite.leaves.training import PRETRAINED, evaluation, loader, 
 from tests.configs_suite.leaves.tree import Tree, change, combine
 from tests.configs_suite.tables import segmentation as paths
 
+# Values that belong together share a line.
 # fmt: off
 
 LR = 'optim_wrapper.optimizer.lr'
