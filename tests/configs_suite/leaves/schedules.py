@@ -1,0 +1,107 @@
+"""How long a recipe trains and how its learning rate goes; the only place that says so."""
+
+from tests.configs_suite.leaves.tree import Tree, combine
+
+
+def half_cosine(
+    length: int, warm: int, lowest: Tree, start: float = 1e-9, by_epoch: bool = True
+) -> Tree:
+    """A line up, then half a cosine down.
+
+    Args:
+        length: Epochs or iterations.
+        warm: How many of them the line takes.
+        lowest: ``eta_min`` or ``eta_min_ratio``.
+        start: Factor of the peak that the line starts at.
+        by_epoch: Whether epochs are counted; steps within them move the rate all the same.
+    """
+    unit = dict(by_epoch=by_epoch, **(dict(convert_to_iter_based=True) if by_epoch else {}))
+    line = dict(type='LinearLR', start_factor=start, begin=0, end=warm, **unit)
+    curve = dict(type='CosineAnnealingLR', begin=warm, end=length, **lowest, **unit)
+    return dict(param_scheduler=[line, curve], train_cfg=loop(length, by_epoch))
+
+
+def loop(length: int, by_epoch: bool) -> Tree:
+    """A training loop that counts optimizer steps."""
+    if by_epoch:
+        return dict(type='AccumulatingEpochTrainLoop', max_epochs=length)
+    return dict(type='AccumulatingIterTrainLoop', max_iters=length)
+
+
+def until(length: int, warm: int | None = None, counter: str = 'max_epochs') -> Tree:
+    """The differences of another length, and of another warm-up."""
+    differences: Tree = {'param_scheduler.1.end': length, f'train_cfg.{counter}': length}
+    if warm is not None:
+        differences |= {'param_scheduler.0.end': warm, 'param_scheduler.1.begin': warm}
+    return differences
+
+
+def under_cosine(length: int, warm: float) -> Tree:
+    """CIFAR's, by IcarusWizard/MAE: the lower of a line and a half cosine, which start at once."""
+    schedule = dict(type='WarmupUnderCosineLR', warmup=warm, end=length, by_epoch=True)
+    return dict(param_scheduler=[schedule], train_cfg=loop(length, by_epoch=True))
+
+
+def cosine_alone(length: int, lowest: float) -> Tree:
+    """The tokenizers': no warm-up."""
+    curve = dict(type='CosineAnnealingLR', eta_min=lowest, by_epoch=False, begin=0, end=length)
+    return dict(param_scheduler=[curve], train_cfg=loop(length, by_epoch=False))
+
+
+def _line(end: int, start: float) -> Tree:
+    return dict(type='LinearLR', start_factor=start, by_epoch=False, begin=0, end=end)
+
+
+# ViTDet, Table 11: batches of 64, 250 iterations of warm-up, a tenth at 8/9 and at 26/27.
+VITDET = dict(
+    param_scheduler=[
+        _line(250, 0.001),
+        dict(
+            type='MultiStepLR',
+            gamma=0.1,
+            milestones=[163889, 177546],
+            by_epoch=False,
+            begin=0,
+            end=184375,
+        ),
+    ],
+    train_cfg=dict(loop(184375, by_epoch=False), val_interval=5000),
+)
+
+
+def vitdet_until(length: int, milestones: list[int]) -> Tree:
+    """The differences of another length of ViTDet's schedule."""
+    return {**until(length, counter='max_iters'), 'param_scheduler.1.milestones': milestones}
+
+
+# Li et al. 2021: ViTDet's length, of which a quarter of an epoch is the warm-up.
+BENCHMARK = combine(
+    half_cosine(184375, 460, dict(eta_min=0.0), start=0.001, by_epoch=False),
+    dict(train_cfg=dict(val_interval=5000)),
+)
+
+# CAE's 1x schedule: MMDetection's, with 500 iterations of warm-up.
+CAE_1X = dict(
+    param_scheduler=[
+        _line(500, 0.001),
+        dict(
+            type='MultiStepLR',
+            gamma=0.1,
+            milestones=[9, 11],
+            by_epoch=True,
+            begin=0,
+            end=12,
+            convert_to_iter_based=True,
+        ),
+    ],
+    train_cfg=dict(loop(12, by_epoch=True), val_interval=1),
+)
+
+# UperNet of BEiT, MAE and CAE: MMSegmentation's straight line down to 0.
+UPERNET = dict(
+    param_scheduler=[
+        _line(1500, 1e-6),
+        dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=160000),
+    ],
+    train_cfg=dict(loop(160000, by_epoch=False), val_interval=16000),
+)
