@@ -18,7 +18,7 @@ class WarmupUnderCosineLR(_ParamScheduler):
 
         cosine(t) = (1 + cos(pi * t / end)) / 2.
 
-    By default the line is (t + 1) / warmup, as in IcarusWizard/MAE, and the lower one counts. With
+    By default the line is (t + 1) / (warmup + 1e-8), as in IcarusWizard/MAE, and the lower counts. With
     ``start_factor`` it goes from there in step 0 to the cosine in step ``warmup``, as in Detectron2
     and fvcore. In both the largest factor is below 1 (.977 by default with a warm-up of a tenth of
     the whole), which pairs of MMEngine's schedulers cannot give.
@@ -76,7 +76,7 @@ class WarmupUnderCosineLR(_ParamScheduler):
         cosine = self._cosine(step)
         if self.start_factor is None:
             # step + 1, or the first epoch would learn at a rate of 0.
-            return min((step + 1) / self.warmup, cosine)
+            return min((step + 1) / (self.warmup + 1e-8), cosine)
         if step >= self.warmup:
             return cosine
         rise = self._cosine(self.warmup) - self.start_factor
