@@ -1,6 +1,7 @@
-"""A linear warm-up that ends in the step it names, from any factor, between two steps if need be."""
+"""A linear warm-up from any factor, 0 as well, that ends in the step it names, or before it."""
 
 from math import ceil
+from typing import Any
 
 from mmengine.optim import _ParamScheduler
 
@@ -69,12 +70,12 @@ class LinearWarmupLR(_ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: object,
+        *args: Any,
         end: float,
         epoch_length: int,
         begin: float = 0,
         by_epoch: bool = True,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> 'LinearWarmupLR':
         """Build a warm-up in iterations from one in epochs; see MMEngine."""
         if not by_epoch:

@@ -18,10 +18,10 @@ class WarmupUnderCosineLR(_ParamScheduler):
 
         cosine(t) = (1 + cos(pi * t / end)) / 2.
 
-    By default the line is (t + 1) / (warmup + 1e-8), as in IcarusWizard/MAE, and the lower counts. With
-    ``start_factor`` it goes from there in step 0 to the cosine in step ``warmup``, as in Detectron2
-    and fvcore. In both the largest factor is below 1 (.977 by default with a warm-up of a tenth of
-    the whole), which pairs of MMEngine's schedulers cannot give.
+    By default the line is (t + 1) / (warmup + 1e-8), and the lower counts, as in IcarusWizard/MAE.
+    With ``start_factor`` it goes from there in step 0 to the cosine in step ``warmup``, as in
+    Detectron2 and fvcore. In both the largest factor is below 1 (.977 by default with a warm-up of
+    a tenth of the whole), which pairs of MMEngine's schedulers cannot give.
 
     Args:
         optimizer: The optimizer, or its wrapper.

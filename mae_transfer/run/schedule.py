@@ -160,9 +160,10 @@ class Schedule:
         new = float(time * self.ratio)
         return int(new) if new.is_integer() else new
 
-    def _moved_end(self, time: float, in_unit_of_run: bool) -> float:
-        """Scale the end of a scheduler; one step behind the run stays one step behind it."""
-        if in_unit_of_run and time == self.length / self.ratio + 1:  # as a PolyLR that ends at 0
+    def _moved_bound(self, scheduler: MutableMapping, name: str) -> float:
+        """Scale the begin or end of a scheduler; a step behind the run, a PolyLR's, stays one."""
+        time = scheduler[name]
+        if self._is_in_unit_of_run(scheduler) and time == self.length / self.ratio + 1:
             return self.length + 1
         return self._moved(time)
 
@@ -254,7 +255,6 @@ class Schedule:
     ) -> None:
         by_epoch, kind = scheduler.get('by_epoch', True), str(scheduler['type'])
         span = _span(scheduler)
-        in_unit_of_run = self._is_in_unit_of_run(scheduler)
 
         for name in ('begin', 'end'):
             if name not in scheduler:
@@ -263,7 +263,7 @@ class Schedule:
                 self.told.append(f'{key}.{name} stays {scheduler[name]}, as given')
             else:
                 time = scheduler[name]
-                moved = self._moved_end(time, in_unit_of_run) if name == 'end' else self._moved(time)
+                moved = self._moved_bound(scheduler, name)
                 scheduler[name] = meetings.get((by_epoch, time), moved)
         for name in TIME_LISTS:
             old = list(scheduler.get(name) or ())

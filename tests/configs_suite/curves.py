@@ -50,7 +50,6 @@ def beit(warm: int, total: int, lowest: float = 0.0) -> Formula:
 
 def fvcore_steps(warm: float, milestones: tuple[int, int]) -> Formula:
     """Detectron2's WarmupParamScheduler, from .001, of fvcore's MultiStepParamScheduler."""
-
     first, second = milestones
 
     def factor(t: int) -> float:
@@ -84,7 +83,6 @@ def mmcv_poly(warm: int, total: int) -> Formula:
 
 def mmcv_steps(warm: int, milestones: tuple[int, int]) -> Formula:
     """StepLrUpdaterHook of mmcv 1.x, under a linear warm-up from .001."""
-
     first, second = milestones
 
     def factor(t: int) -> float:

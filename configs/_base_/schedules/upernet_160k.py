@@ -3,8 +3,8 @@
 Learning rate and layer decay are the recipe's. The decay counts from step 0, under the warm-up as
 well, as in the code of BEiT and CAE (mmcv 1.x).
 
-float16 is the precision of that code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a GPU
-that supports it.
+float16 is the precision of that code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a
+GPU that supports it.
 """
 
 max_iters = 160000
