@@ -70,7 +70,7 @@ class LinearWarmupLR(_ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: Any,
+        optimizer: object,
         end: float,
         epoch_length: int,
         begin: float = 0,
@@ -81,7 +81,7 @@ class LinearWarmupLR(_ParamScheduler):
         if not by_epoch:
             raise ValueError('convert_to_iter_based=True: needs by_epoch=True')
         begin, end = int(begin * epoch_length), end * epoch_length
-        return cls(*args, begin=begin, end=end, by_epoch=False, **kwargs)
+        return cls(optimizer, begin=begin, end=end, by_epoch=False, **kwargs)
 
     def factor(self, step: int) -> float:
         """Share of the full rate in a step after ``begin``."""
