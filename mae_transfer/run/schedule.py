@@ -262,9 +262,8 @@ class Schedule:
             if self._is_given(f'{key}.{name}'):
                 self.told.append(f'{key}.{name} stays {scheduler[name]}, as given')
             else:
-                time = scheduler[name]
                 moved = self._moved_bound(scheduler, name)
-                scheduler[name] = meetings.get((by_epoch, time), moved)
+                scheduler[name] = meetings.get((by_epoch, scheduler[name]), moved)
         for name in TIME_LISTS:
             old = list(scheduler.get(name) or ())
             if old and self._is_given(f'{key}.{name}'):
