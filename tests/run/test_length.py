@@ -155,6 +155,13 @@ def test_set_length__scales_a_warm_up_under_a_decay_exactly(iters):
     assert rates(cfg) == pytest.approx(expected, rel=1e-9)
 
 
+def test_set_length__drops_a_warm_up_that_would_be_the_whole_run():
+    """30/2000 of a step: it would end before step 1, which a run of one step does not have."""
+    cfg = recipe(UPERNET)
+    lengthen(cfg, iters=1)
+    assert rates(cfg) == [1.0]
+
+
 def test_set_length__scales_a_warm_up_between_two_steps():
     """187.4997 of 138281 in Detectron2's ViT-H; a tenth of it stays between two steps."""
     cfg = recipe([dict(UPERNET[0], end=187.4997)], dict(type='IterBasedTrainLoop', max_iters=1000))
