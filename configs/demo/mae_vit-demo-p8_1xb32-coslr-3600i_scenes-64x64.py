@@ -9,7 +9,7 @@ _base_ = './mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 
 max_iters = 3600
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+    dict(type='LinearWarmupLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
     dict(
         type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
     ),

@@ -2,7 +2,8 @@
 
 Source: He et al. 2021 (arXiv 2111.06377), Table 5 and A.4; settings of MMSegmentation's
 mae-base_upernet_8xb2-amp-160k_ade20k-512x512. Each block has BEiT's table of relative positions,
-which starts at zero.
+which starts at zero. The learning rate decays from step 0, as in BEiT's code, which the paper
+follows; in MMSegmentation's config it decays from the end of the warm-up.
 Expected: 48.1 mIoU, single scale (Table 5); 48.13, and 48.70 with --tta (MMSegmentation).
 Cost: not published.
 

@@ -1,4 +1,7 @@
-"""A schedule that is the lower of warm-up and cosine, as IcarusWizard/MAE trains CIFAR-10."""
+"""A warm-up under a half cosine that counts from the same step.
+
+As IcarusWizard/MAE trains CIFAR-10, and Detectron2's code COCO with a cosine.
+"""
 
 import math
 
@@ -9,27 +12,30 @@ from mae_transfer.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupUnderCosineLR(_ParamScheduler):
-    """Linear warm-up and half cosine from the same start; the lower one counts.
+    """Linear warm-up to a half cosine that does not wait for it.
 
-    In step t = 0, 1, ..., end - 1 the factor of the learning rate is
+    In step t = 0, 1, ..., end - 1 the factor of the learning rate is that of a line, or later
 
-        min((t + 1) / warmup, (1 + cos(pi * t / end)) / 2).
+        cosine(t) = (1 + cos(pi * t / end)) / 2.
 
-    The cosine does not wait for the warm-up: the largest factor is below 1 (.977 with a warm-up of
+    By default the line is (t + 1) / (warmup + 1e-8), and the lower counts, as in IcarusWizard/MAE.
+    With ``start_factor`` it goes from there in step 0 to the cosine in step ``warmup``, as in
+    Detectron2 and fvcore. In both the largest factor is below 1 (.977 by default with a warm-up of
     a tenth of the whole), which pairs of MMEngine's schedulers cannot give.
 
     Args:
         optimizer: The optimizer, or its wrapper.
         warmup: Length of the warm-up, in epochs (iterations with ``by_epoch=False``), in
-            (0, end).
+            (0, end); may be a fraction.
         end: Length of the whole schedule, in the same unit; the factor of the last step is above
             zero.
         by_epoch: Whether a step is an epoch or an iteration.
         last_step: See MMEngine.
         verbose: Whether to print each change.
+        start_factor: Factor of step 0, in [0, 1], of a line that ends on the cosine.
 
     Raises:
-        ValueError: If ``warmup`` is out of range.
+        ValueError: If ``warmup`` or ``start_factor`` is out of range.
     """
 
     def __init__(
@@ -40,19 +46,44 @@ class WarmupUnderCosineLR(_ParamScheduler):
         by_epoch: bool = True,
         last_step: int = -1,
         verbose: bool = False,
+        start_factor: float | None = None,
     ) -> None:
         if not 0 < warmup < end:
             raise ValueError(f'warmup={warmup}: must be above 0 and below end={end}')
+        if start_factor is not None and not 0 <= start_factor <= 1:
+            raise ValueError(f'start_factor={start_factor}: must be in [0, 1]')
         self.warmup = warmup
+        self.start_factor = start_factor
         super().__init__(
             optimizer, 'lr', end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose
         )
 
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on where a schedule of this kind was.
+
+        Raises:
+            ValueError: If the state is that of another kind, which would stop this one.
+        """
+        if 'warmup' not in state_dict:
+            raise ValueError(
+                'the checkpoint has the state of another schedule than WarmupUnderCosineLR: resume '
+                'it with the config in its work dir'
+            )
+        super().load_state_dict(state_dict)
+
     def factor(self, step: int) -> float:
         """Share of the base learning rate in a step."""
-        cosine = 0.5 * (1 + math.cos(math.pi * step / self.end))
-        # step + 1, or the first epoch would learn at a rate of 0.
-        return min((step + 1) / self.warmup, cosine)
+        cosine = self._cosine(step)
+        if self.start_factor is None:
+            # step + 1, or the first epoch would learn at a rate of 0.
+            return min((step + 1) / (self.warmup + 1e-8), cosine)
+        if step >= self.warmup:
+            return cosine
+        rise = self._cosine(self.warmup) - self.start_factor
+        return self.start_factor + rise * step / self.warmup
+
+    def _cosine(self, step: float) -> float:
+        return 0.5 * (1 + math.cos(math.pi * step / self.end))
 
     def _get_value(self) -> list[float]:
         return [base * self.factor(self.last_step) for base in self.base_values]

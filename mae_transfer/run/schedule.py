@@ -1,17 +1,16 @@
 """Scales the schedule of a config to another length by the rule of the recipe.
 
 A recipe's schedule belongs to its length: a warm-up of 250 and milestones at 1600 and 1900 of 2000
-iterations. For another length every such number is scaled by the same ratio, with two exceptions. A
-linear warm-up keeps at least two steps, the first of which is the reduced one (MMEngine's reaches
-the full rate in its last step, so a single step would never reach it); if there is no room for
-them, it is removed. The log keeps its interval, unless the run is so short that it would have fewer
-than ten lines.
+iterations. For another length every such number is scaled by the same ratio, and rounded to a whole
+step except where our warm-ups end. A warm-up that would leave no step at the full rate is removed.
+The log keeps its interval, unless the run is so short that it would have fewer than ten lines.
 """
 
 from collections.abc import Collection, Iterable, MutableMapping
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 from mmengine.config import Config
@@ -156,6 +155,22 @@ class Schedule:
             return time
         return max(1, round(time * self.ratio))
 
+    def _moved_exactly(self, time: float) -> float:
+        """Scale a time that may fall between two steps."""
+        new = float(time * self.ratio)
+        return int(new) if new.is_integer() else new
+
+    def _moved_bound(self, scheduler: MutableMapping, name: str) -> float:
+        """Scale the begin or end of a scheduler; a step behind the run, a PolyLR's, stays one."""
+        time = scheduler[name]
+        if self._is_in_unit_of_run(scheduler) and time == self.length / self.ratio + 1:
+            return self.length + 1
+        return self._moved(time)
+
+    def _is_in_unit_of_run(self, scheduler: MutableMapping) -> bool:
+        """Return whether a scheduler counts what the run counts, epochs or iterations."""
+        return scheduler.get('by_epoch', True) == (self.unit == 'max_epochs')
+
     def _move(self, node: MutableMapping, key: str, name: str, label: str = '') -> None:
         """Move one time of a block, if present, and report it under its label."""
         old = node.get(name)
@@ -211,21 +226,25 @@ class Schedule:
             (whether in epochs, old end) -> new end; 0 if there is no room for a warm-up.
         """
         meetings: dict[tuple[bool, float], float] = {}
+        begins = [(s.get('by_epoch', True), s.get('begin', 0)) for _, s in self.schedulers()]
         for key, scheduler in self.schedulers():
             if not _is_warm_up(scheduler) or self._is_given(f'{key}.end'):
                 continue
             by_epoch, end = scheduler.get('by_epoch', True), scheduler['end']
-            in_unit_of_run = by_epoch == (self.unit == 'max_epochs')
+            in_unit_of_run = self._is_in_unit_of_run(scheduler)
             if in_unit_of_run and end >= self.length / self.ratio:
                 continue  # the warm-up is the complete schedule
             new = self._moved(end)
-            if not scheduler.get('convert_to_iter_based'):
-                new = max(2, new)
-            if in_unit_of_run and new >= self.length:
+            if scheduler['type'] == 'LinearWarmupLR':
+                if (by_epoch, end) not in begins:
+                    new = self._moved_exactly(end)
+            elif not scheduler.get('convert_to_iter_based'):
+                new = max(2, new)  # MMEngine's has the full rate in its last step, if not the first
+            if in_unit_of_run and ceil(new) >= self.length:
                 new = 0
             meetings[by_epoch, end] = new
             unit = '' if in_unit_of_run else f' in {"epochs" if by_epoch else "iterations"}'
-            self._tell(f'warm-up{unit}', end, new)
+            self._tell(f'warm-up{unit}', f'{end:g}', f'{new:g}')
         return meetings
 
     def _move_scheduler(
@@ -243,8 +262,8 @@ class Schedule:
             if self._is_given(f'{key}.{name}'):
                 self.told.append(f'{key}.{name} stays {scheduler[name]}, as given')
             else:
-                time = scheduler[name]
-                scheduler[name] = meetings.get((by_epoch, time), self._moved(time))
+                moved = self._moved_bound(scheduler, name)
+                scheduler[name] = meetings.get((by_epoch, scheduler[name]), moved)
         for name in TIME_LISTS:
             old = list(scheduler.get(name) or ())
             if old and self._is_given(f'{key}.{name}'):
@@ -257,11 +276,11 @@ class Schedule:
             given = self._is_given(f'{key}.{name}')
             if time is not None and time == span and not given:
                 scheduler[name] = _span(scheduler)
-            elif name == 'warmup' and time and (time * self.ratio) % 1 and not given:
-                scheduler[name] = float(time * self.ratio)  # may fall between two steps
-                self._tell('warm-up', time, f'{scheduler[name]:g}')
+            elif name == 'warmup' and time and not given:
+                scheduler[name] = self._moved_exactly(time)
+                self._tell('warm-up', f'{time:g}', f'{scheduler[name]:g}')
             else:
-                self._move(scheduler, key, name, 'warm-up' if name == 'warmup' else name)
+                self._move(scheduler, key, name, name)
         if kind.startswith('Exponential') and not self._is_given(f'{key}.gamma'):
             scheduler['gamma'] = scheduler['gamma'] ** float(1 / self.ratio)
 

@@ -3,29 +3,29 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.configs_suite.curves import Formula
+
 
 @dataclass(frozen=True)
 class Curve:
     """A learning-rate schedule.
 
     Attributes:
-        formula: Factor of the peak at a time in epochs or iterations, the unit of ``length``.
-        length: Epochs or iterations.
-        warm: End of the warm-up, in the same unit.
-        per_unit: Simulated optimizer steps per unit; below 1 the schedule is shortened by it.
-        error: Allowed difference of the factor behind the warm-up. MMEngine's straight lines are
-            one iteration ahead of the formula.
-        first: Largest factor of the first step of a warm-up.
-        peak: Largest factor.
+        formula: Factor of the peak in an optimizer step.
+        steps: Optimizer steps of the run.
+        epoch: Steps of an epoch, for a schedule that counts epochs; few, to be quick.
     """
 
-    formula: Callable[[float], float]
-    length: int
-    warm: float
-    per_unit: float
-    error: float = 1e-9
-    first: float = 1e-3
-    peak: float = 1.0
+    formula: Formula
+    steps: int
+    epoch: int = 1
+
+    @classmethod
+    def of_epochs(
+        cls, formula: Callable[..., Formula], warm: int, epochs: int, lowest: float = 0.0
+    ) -> 'Curve':
+        """A formula of a warm-up, a length and a lowest factor, in epochs of seven steps."""
+        return cls(formula(7 * warm, 7 * epochs, lowest), 7 * epochs, 7)
 
 
 @dataclass(frozen=True)

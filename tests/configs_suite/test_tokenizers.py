@@ -9,8 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.testing import assert_close
 
-from tests.configs_suite.curves import simulate
+from tests.configs_suite.curves import half_cosine, simulate
 from tests.configs_suite.reading import CONFIGS, TOKENIZERS, load, lookup, plain
 from tests.configs_suite.tiny_models import prepare_run
 
@@ -88,12 +89,15 @@ def test_recipe__anneals_as_published():
     assert anneals(load(FULL)) == ANNEALS
 
 
-def test_learning_rate__is_half_a_cosine_to_the_published_end():
-    rates = [rate for rate, _ in simulate(load(FULL), 1 / 1000)]
-    assert rates[0] == 1e-4
-    assert rates[125] == pytest.approx((1e-4 + 1.25e-6) / 2)
-    last = 1.25e-6 + (1e-4 - 1.25e-6) * 0.5 * (1 + math.cos(math.pi * 249 / 250))
-    assert rates[-1] == pytest.approx(last)
+@pytest.mark.parametrize(('path', 'peak', 'lowest'), [(FULL, 1e-4, 1.25e-6), (DEMO, 1e-3, 0.0)])
+def test_learning_rate__is_half_a_cosine_to_the_published_end(path, peak, lowest):
+    """In every step, within 1e-9 of the peak; no layer decay."""
+    cfg = load(path)
+    assert cfg.optim_wrapper.optimizer.lr == peak
+    low, length = lowest / peak, cfg.train_cfg.max_iters
+    factors = [low + (1 - low) * half_cosine(step / length) for step in range(length)]
+    rates, _ = simulate(cfg, peak=peak)
+    assert_close(rates, torch.tensor(factors, dtype=rates.dtype), rtol=0.0, atol=1e-9)
 
 
 @pytest.mark.slow

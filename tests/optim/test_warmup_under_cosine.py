@@ -1,18 +1,19 @@
-"""The schedule against PyTorch's LambdaLR with the released formula."""
+"""The schedule against PyTorch's LambdaLR with the released formulas."""
 
 import math
 
 import pytest
 import torch
+from mmengine.optim import LinearLR
 from mmengine.registry import PARAM_SCHEDULERS
 
 from mae_transfer.optim import WarmupUnderCosineLR
 
 
-def make(warmup=200, end=2000, lrs=(2.4e-3, 1e-3)):
+def make(warmup=200, end=2000, lrs=(2.4e-3, 1e-3), **kwargs):
     groups = [dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr) for lr in lrs]
     optimizer = torch.optim.SGD(groups)
-    return optimizer, WarmupUnderCosineLR(optimizer, warmup=warmup, end=end)
+    return optimizer, WarmupUnderCosineLR(optimizer, warmup=warmup, end=end, **kwargs)
 
 
 def rates(optimizer, scheduler, steps):
@@ -38,7 +39,23 @@ def test_schedule__equals_the_released_formula_at_every_epoch(warmup, end):
         ),
         end,
     )
-    torch.testing.assert_close(torch.tensor(ours), torch.tensor(theirs))
+    torch.testing.assert_close(
+        torch.tensor(ours, dtype=torch.float64),
+        torch.tensor(theirs, dtype=torch.float64),
+        rtol=1e-12,
+        atol=0.0,
+    )
+
+
+@pytest.mark.parametrize(('warmup', 'start'), [(4, 0.001), (4.5, 0.0), (0.5, 0.25), (18, 1.0)])
+def test_schedule__goes_from_a_start_to_the_cosine(warmup, start):
+    """Detectron2: from the start in step 0 to the cosine at the end of the warm-up."""
+    found = [rate[0] / 2.4e-3 for rate in rates(*make(warmup, 20, start_factor=start), 20)]
+    top = (1 + math.cos(math.pi * warmup / 20)) / 2
+    for step, factor in enumerate(found):
+        line = start * (1 - step / warmup) + top * step / warmup
+        cosine = (1 + math.cos(math.pi * step / 20)) / 2
+        assert factor == pytest.approx(line if step < warmup else cosine, rel=1e-12, abs=1e-15)
 
 
 def test_schedule__peaks_below_the_base_where_the_curves_meet():
@@ -71,6 +88,20 @@ def test_schedule__stays_where_it_ended():
 def test_schedule__rejects_a_warm_up_that_leaves_nothing(warmup):
     with pytest.raises(ValueError, match=f'warmup={warmup}: must be above 0 and below end=30'):
         make(warmup, 30)
+
+
+@pytest.mark.parametrize('start', [-0.1, 1.1])
+def test_schedule__rejects_a_start_that_is_no_share(start):
+    with pytest.raises(ValueError, match=f'start_factor={start}: must be in \\[0, 1\\]'):
+        make(5, 30, start_factor=start)
+
+
+def test_schedule__rejects_the_state_of_another():
+    """MMEngine gives the first scheduler the first state, whatever it is of."""
+    optimizer, scheduler = make(5, 30)
+    other = LinearLR(optimizer, end=5).state_dict()
+    with pytest.raises(ValueError, match='another schedule than WarmupUnderCosineLR'):
+        scheduler.load_state_dict(other)
 
 
 def test_schedule__is_registered():

@@ -18,9 +18,18 @@ VITDET = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=250),
     dict(type='MultiStepLR', gamma=0.1, by_epoch=False, begin=0, end=2000, milestones=[1600, 1900]),
 ]
+# MMEngine's warm-up, of a user's config, is full in step end - 1; ours in step end.
 COSINE = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=100, end=2000),
+]
+WARMUP = [
+    dict(type='LinearWarmupLR', start_factor=0.001, by_epoch=False, begin=0, end=100),
+    COSINE[1],
+]
+UPERNET = [
+    dict(type='LinearWarmupLR', start_factor=1e-6, by_epoch=False, begin=0, end=30),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=2001),
 ]
 EPOCHS = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=5, convert_to_iter_based=True),
@@ -112,6 +121,61 @@ def test_set_length__of_the_shortest_runs_ends_at_full_rate_or_below(iters):
     assert len(found) == iters
     assert max(found) == pytest.approx(1.0)
     assert found[0] == pytest.approx(0.001 if iters == 3 else 1.0)
+
+
+@pytest.mark.parametrize(
+    'iters, expected',
+    [(1, [1.0]), (2, [0.001, 1.0]), (3, [0.001, 1.0, (1 + math.cos(math.pi / 2)) / 2])],
+)
+def test_set_length__of_the_shortest_runs_has_a_step_at_the_full_rate(iters, expected):
+    """One step is enough for a warm-up that is full in its end; a single one has none."""
+    cfg = recipe(WARMUP)
+    lengthen(cfg, iters=iters)
+    assert rates(cfg) == pytest.approx(expected)
+
+
+def test_set_length__rounds_a_warm_up_where_the_decay_begins():
+    """100 x 90/2000 = 4.5, but the cosine begins in a whole step."""
+    cfg = recipe(WARMUP)
+    told = lengthen(cfg, iters=90)
+    assert 'warm-up 100 -> 4' in told
+    assert (cfg.param_scheduler[0].end, cfg.param_scheduler[1].begin) == (4, 4)
+    assert rates(cfg)[3:5] == pytest.approx([0.001 + 0.999 * 3 / 4, 1.0])
+
+
+@pytest.mark.parametrize('iters', [100, 333, 2000, 5000])
+def test_set_length__scales_a_warm_up_under_a_decay_exactly(iters):
+    """BEiT's formula in every step, where the warm-up is 30/2000 of the run, and 0 comes after."""
+    cfg = recipe(UPERNET)
+    lengthen(cfg, iters=iters)
+    assert cfg.param_scheduler[1].end == iters + 1
+    warm = 30 / 2000 * iters
+    line = [1 - (1 - min(1, t / warm)) * (1 - 1e-6) for t in range(iters)]
+    expected = [(1 - t / iters) * factor for t, factor in enumerate(line)]
+    assert rates(cfg) == pytest.approx(expected, rel=1e-9)
+
+
+def test_set_length__drops_a_warm_up_that_would_be_the_whole_run():
+    """30/2000 of a step: it would end before step 1, which a run of one step does not have."""
+    cfg = recipe(UPERNET)
+    lengthen(cfg, iters=1)
+    assert rates(cfg) == [1.0]
+
+
+def test_set_length__scales_a_warm_up_between_two_steps():
+    """187.4997 of 138281 in Detectron2's ViT-H; a tenth of it stays between two steps."""
+    cfg = recipe([dict(UPERNET[0], end=187.4997)], dict(type='IterBasedTrainLoop', max_iters=1000))
+    told = lengthen(cfg, iters=100)
+    assert 'warm-up 187.5 -> 18.75' in told
+    assert cfg.param_scheduler[0].end == pytest.approx(18.74997)
+
+
+def test_set_length__keeps_the_endpoint_of_a_warm_up():
+    """NumPy's linspace of 20/4 points is full in the last of them."""
+    cfg = recipe([dict(WARMUP[0], start_factor=0.0, endpoint=True, end=500), WARMUP[1]])
+    cfg.param_scheduler[1].begin = 500
+    lengthen(cfg, iters=20)
+    assert rates(cfg)[:6] == pytest.approx([0, 0.25, 0.5, 0.75, 1.0, 1.0])
 
 
 def test_set_length__keeps_what_the_options_set():
@@ -219,7 +283,8 @@ def test_set_length__keeps_the_shape_of_every_schedule(path, monkeypatch):
         cfg.train_dataloader = dict()
         lengthen(cfg, iters=steps)
         assert cfg.train_cfg.max_iters == steps
-        assert cfg.param_scheduler[-1].end == steps
+        last = cfg.param_scheduler[-1]
+        assert last.end == steps + (last.type == 'PolyLR')  # at its end in the step before
         found.append(rates(cfg))
         assert max(found[-1]) == pytest.approx(1.0, abs=0.06)
     for share in range(5, 100, 5):

@@ -2,6 +2,9 @@
 
 The paper says SGD with momentum .9, the released code adds Nesterov's; without it:
 --cfg-options optim_wrapper.optimizer.nesterov=False
+
+The warm-up has the full rate in its last step, as NumPy's linspace; that of the linear probe comes
+from MAE's code and has it one step later.
 """
 
 _base_ = './linear_90e.py'
@@ -12,5 +15,6 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = _base_.param_scheduler
+param_scheduler[0].endpoint = True
 param_scheduler[1].eta_min_ratio = 1e-6 / 0.4
 auto_scale_lr = dict(base_batch_size=8192)

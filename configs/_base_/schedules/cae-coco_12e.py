@@ -14,7 +14,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500),
+    dict(type='LinearWarmupLR', start_factor=0.001, by_epoch=False, begin=0, end=500),
     dict(
         type='MultiStepLR',
         gamma=0.1,

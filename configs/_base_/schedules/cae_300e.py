@@ -15,10 +15,12 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias')),
 )
 param_scheduler = [
-    # From 0 in CAE; LinearLR needs a factor above 0.
+    # The points of NumPy's linspace from 0, so the last step of the warm-up has the full rate, as
+    # has the first of the cosine.
     dict(
-        type='LinearLR',
-        start_factor=1e-9,
+        type='LinearWarmupLR',
+        start_factor=0.0,
+        endpoint=True,
         by_epoch=True,
         begin=0,
         end=10,

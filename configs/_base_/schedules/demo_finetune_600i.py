@@ -10,7 +10,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.9, no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=30),
+    dict(type='LinearWarmupLR', start_factor=1e-3, by_epoch=False, begin=0, end=30),
     dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=30, end=max_iters),
 ]
 train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=max_iters, val_interval=max_iters)

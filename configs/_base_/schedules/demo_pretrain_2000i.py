@@ -9,7 +9,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
+    dict(type='LinearWarmupLR', start_factor=1e-3, by_epoch=False, begin=0, end=max_iters // 20),
     dict(
         type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=max_iters // 20, end=max_iters
     ),

@@ -15,10 +15,10 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias')),
 )
 param_scheduler = [
-    # From 0 in MAE; LinearLR needs a factor above 0.
+    # The first step of epoch 40 is the first at the full rate.
     dict(
-        type='LinearLR',
-        start_factor=1e-9,
+        type='LinearWarmupLR',
+        start_factor=0.0,
         by_epoch=True,
         begin=0,
         end=40,

@@ -1,9 +1,10 @@
 """UperNet's schedule on ADE20K, 160,000 iterations with a batch of 16.
 
-Learning rate and layer decay are the recipe's.
+Learning rate and layer decay are the recipe's. The decay counts from step 0, under the warm-up as
+well, as in the code of BEiT and CAE (mmcv 1.x).
 
-The released configs intend mixed precision, but no runner reads their `fp16`; here it is on.
---cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a GPU that supports it.
+float16 is the precision of that code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a
+GPU that supports it.
 """
 
 max_iters = 160000
@@ -17,8 +18,9 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias', 'pos_embed', 'cls_token')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
-    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=max_iters),
+    dict(type='LinearWarmupLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
+    # PolyLR is at its end in step `end` - 1, which is to be the first step after the run.
+    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=max_iters + 1),
 ]
 train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=max_iters, val_interval=16000)
 val_cfg = dict(type='ValLoop')

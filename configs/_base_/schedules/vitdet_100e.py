@@ -17,7 +17,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('norm', 'pos_embed')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=250),
+    dict(type='LinearWarmupLR', start_factor=0.001, by_epoch=False, begin=0, end=250),
     dict(
         type='MultiStepLR',
         gamma=0.1,

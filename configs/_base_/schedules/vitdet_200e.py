@@ -1,6 +1,7 @@
 """ViTDet's schedule on COCO from random weights, ViT-L: 200 epochs.
 
-Iterations and milestones are twice those of 100 epochs.
+Iterations and milestones are twice those of 100 epochs. There is no released file; the
+warm-up is the paper's, 250 iterations.
 """
 
 _base_ = './vitdet_100e.py'

@@ -1,6 +1,7 @@
 """ViTDet's schedule on COCO from random weights, ViT-B: 300 epochs.
 
-Iterations and milestones are three times those of 100 epochs.
+Iterations and milestones are three times those of 100 epochs. There is no released file; the
+warm-up is the paper's, 250 iterations.
 """
 
 _base_ = './vitdet_100e.py'

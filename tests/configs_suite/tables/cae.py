@@ -1,6 +1,6 @@
 """CAE: Chen et al. 2022, and what its released code and scripts end up with."""
 
-from tests.configs_suite.curves import warm_up_cosine
+from tests.configs_suite import curves
 from tests.configs_suite.recipe import Curve, Recipe
 
 ARCHS = ('tiny', 'small', 'base', 'large')
@@ -16,8 +16,7 @@ def path(arch: str, epochs: int, variant: str = '') -> str:
 
 def cae(epochs: int) -> Recipe:
     """The one recipe of CAE's pre-training: 1.5e-3 as it is, whatever the batch."""
-    warm = WARM_UP[epochs]
-    curve = Curve(warm_up_cosine(warm, epochs, 1e-5 / 1.5e-3), epochs, warm, 20)
+    curve = Curve.of_epochs(curves.beit, WARM_UP[epochs], epochs, 1e-5 / 1.5e-3)
     return Recipe(2048, 1.5e-3, 0.05, curve, drop_path=0.1, clip_grad=3.0)
 
 

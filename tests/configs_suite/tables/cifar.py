@@ -5,7 +5,7 @@ The recipes for a thousand pictures (MINI) are this project's own.
 
 from dataclasses import replace
 
-from tests.configs_suite.curves import warm_up_under_cosine
+from tests.configs_suite.curves import icarus
 from tests.configs_suite.recipe import Curve, Recipe
 
 PRETRAIN = 'cifar/mae_vit-tiny-p2_1xb4096-coslr-2000e_cifar10.py'
@@ -21,7 +21,7 @@ CLASSIFIER = Recipe(
     batch=128,
     lr=5e-4,
     weight_decay=0.05,
-    curve=Curve(warm_up_under_cosine(5, 100), 100, 5, 1, first=1 / 5, peak=0.9960574),
+    curve=Curve(icarus(5, 100), 100),
     no_decay=(),
     amp=False,
 )
@@ -29,7 +29,7 @@ PRETRAINING = Recipe(
     batch=4096,
     lr=2.4e-3,
     weight_decay=0.05,
-    curve=Curve(warm_up_under_cosine(200, 2000), 2000, 200, 1, first=1 / 200, peak=0.976727),
+    curve=Curve(icarus(200, 2000), 2000),
     no_decay=(),
     betas=(0.9, 0.95),
     amp=False,
@@ -38,7 +38,7 @@ MINI = replace(
     CLASSIFIER,
     batch=64,
     lr=5e-4,
-    curve=Curve(warm_up_under_cosine(1.5, 15), 15, 1.5, 1, first=1 / 1.5, peak=0.98907380),
+    curve=Curve(icarus(1.5, 15), 15),
 )
 
 RECIPES = {
@@ -50,7 +50,7 @@ RECIPES = {
         PRETRAINING,
         batch=64,
         lr=2e-3,
-        curve=Curve(warm_up_under_cosine(15, 150), 150, 15, 1, first=1 / 15, peak=0.97865975),
+        curve=Curve(icarus(15, 150), 150),
     ),
     MINI_SCRATCH: MINI,
     MINI_FINETUNE: replace(MINI, lr=2e-3),

@@ -1,6 +1,6 @@
 """Classification: Tables 9 to 11 of MAE, FINETUNE.md of its code; CAE's section 5.2 and scripts."""
 
-from tests.configs_suite.curves import warm_up_cosine
+from tests.configs_suite import curves
 from tests.configs_suite.recipe import Curve, Recipe
 
 ROOM = 'classification/'
@@ -29,18 +29,13 @@ CAE_ATTENTIVE = f'{ROOM}vit-base-p16_cae-pre_32xb256-amp-attentive-coslr-90e_in1
 CAE_ATTENTIVE_LARGE = f'{ROOM}vit-large-p16_cae-pre_32xb256-amp-attentive-coslr-90e_in1k.py'
 
 
-def cosine(epochs: int, warm: int, lowest: float = 0.0) -> Curve:
-    """From 0 in ``warm`` epochs, then half a cosine to ``lowest`` of the peak."""
-    return Curve(warm_up_cosine(warm, epochs, lowest), epochs, warm, 20)
-
-
 def mae(lr: float, epochs: int, layer_decay: float, drop_path: float) -> Recipe:
     """Fine-tuning as in FINETUNE.md: 5 epochs of warm-up, down to 1e-6."""
     return Recipe(
         batch=1024,
         lr=lr,
         weight_decay=0.05,
-        curve=cosine(epochs, 5, 1e-6 / lr),
+        curve=Curve.of_epochs(curves.mae, 5, epochs, 1e-6 / lr),
         layer_decay=layer_decay,
         drop_path=drop_path,
         no_decay=('1d', 'pos_embed', 'cls_token'),
@@ -53,7 +48,7 @@ def cae(lr: float, epochs: int, layer_decay: float, drop_path: float) -> Recipe:
         batch=4096,
         lr=lr,
         weight_decay=0.05,
-        curve=cosine(epochs, 5, 1e-6 / lr),
+        curve=Curve.of_epochs(curves.beit, 5, epochs, 1e-6 / lr),
         layer_decay=layer_decay,
         drop_path=drop_path,
         no_decay=('1d', 'bias', 'pos_embed', 'cls_token'),
@@ -61,12 +56,12 @@ def cae(lr: float, epochs: int, layer_decay: float, drop_path: float) -> Recipe:
 
 
 def scratch(epochs: int, drop_path: float) -> Recipe:
-    """Supervised training from scratch, MAE's Table 11."""
+    """Supervised training from scratch, MAE's Table 11, with the formula of its code."""
     return Recipe(
         batch=4096,
         lr=1.6e-3,
         weight_decay=0.3,
-        curve=cosine(epochs, 20),
+        curve=Curve.of_epochs(curves.mae, 20, epochs),
         drop_path=drop_path,
         no_decay=('1d', 'pos_embed', 'cls_token'),
         betas=(0.9, 0.95),
@@ -74,12 +69,15 @@ def scratch(epochs: int, drop_path: float) -> Recipe:
 
 
 def linear() -> Recipe:
-    """MAE's Table 10 and main_linprobe.py: LARS, 90 epochs, 10 of warm-up, down to 0."""
+    """MAE's Table 10 and main_linprobe.py: LARS, 90 epochs, 10 of warm-up, down to 0.
+
+    CAE's code copies MAE's for it.
+    """
     return Recipe(
         batch=16384,
         lr=6.4,
         weight_decay=0.0,
-        curve=cosine(90, 10),
+        curve=Curve.of_epochs(curves.mae, 10, 90),
         no_decay=(),
         optimizer='MAELARS',
         betas=None,
@@ -93,7 +91,7 @@ def attentive() -> Recipe:
         batch=8192,
         lr=0.4,
         weight_decay=0.0,
-        curve=cosine(90, 10, 1e-6 / 0.4),
+        curve=Curve.of_epochs(curves.beit, 10, 90, 1e-6 / 0.4),
         no_decay=(),
         optimizer='SGD',
         betas=None,

@@ -1,6 +1,6 @@
 """Detection: ViTDet and its code in Detectron2, the benchmark of Li et al. 2021, CAE."""
 
-from tests.configs_suite.curves import warm_up_cosine, warm_up_steps
+from tests.configs_suite.curves import fvcore_cosine, fvcore_steps, mmcv_steps
 from tests.configs_suite.recipe import Curve, Recipe
 
 ROOM = 'detection/'
@@ -44,14 +44,14 @@ def vitdet(
     no_decay: tuple[str, ...] = ('norm', 'pos_embed'),
     milestones: tuple[int, int] = (163889, 177546),
     length: int = 184375,
-    shorten: int = 25,
+    warm: float = 250,
 ) -> Recipe:
     """One row of ViTDet's Table 11; lengths in iterations of 64 images."""
     return Recipe(
         batch=64,
         lr=lr,
         weight_decay=weight_decay,
-        curve=Curve(warm_up_steps(250, milestones), length, 250, 1 / shorten),
+        curve=Curve(fvcore_steps(warm, milestones), length),
         layer_decay=layer_decay,
         drop_path=drop_path,
         no_decay=no_decay,
@@ -59,33 +59,34 @@ def vitdet(
 
 
 def benchmark(
-    lr: float, weight_decay: float, drop_path: float, length: int = 184375, shorten: int = 5
+    lr: float, weight_decay: float, drop_path: float, length: int = 184375, epochs: int = 100
 ) -> Recipe:
-    """Li et al. 2021: a quarter of an epoch of warm-up, then half a cosine to 0, no layer decay."""
+    """Li et al. 2021: a quarter of an epoch of warm-up, half a cosine to 0, no layer decay."""
     return Recipe(
         batch=64,
         lr=lr,
         weight_decay=weight_decay,
-        curve=Curve(warm_up_cosine(460, length, start=0.001), length, 460, 1 / shorten),
+        curve=Curve(fvcore_cosine(0.25 / epochs * length, length), length),
         drop_path=drop_path,
         no_decay=('norm', 'pos_embed', 'relative_position_bias_table'),
     )
 
 
 def cae(lr: float, layer_decay: float, drop_path: float) -> Recipe:
-    """CAE's 1x schedule: in epochs, here of 1000 iterations, of which 500 are the warm-up."""
+    """CAE's 1x schedule: in epochs, here of 700 iterations, of which 500 are the warm-up."""
     return Recipe(
         batch=32,
         lr=lr,
         weight_decay=0.05,
-        curve=Curve(warm_up_steps(0.5, (9, 11)), 12, 0.5, 1000),
+        curve=Curve(mmcv_steps(500, (9 * 700, 11 * 700)), 12 * 700, epoch=700),
         layer_decay=layer_decay,
         drop_path=drop_path,
         no_decay=('1d', 'bias', 'pos_embed', 'cls_token'),
     )
 
 
-THREE_QUARTERS = dict(milestones=(122916, 133159), length=138281, shorten=11)
+# Detectron2's H keeps the warm-up of B as a share of the run, 250 / 184375: 187.4997 iterations.
+THREE_QUARTERS = dict(milestones=(122916, 133159), length=138281, warm=250 / 184375 * 138281)
 RECIPES = {
     DETECT: vitdet(1e-4, 0.1, 0.1, 0.7),
     RPN_LN: vitdet(1e-4, 0.1, 0.1, 0.7),
@@ -94,20 +95,20 @@ RECIPES = {
     CASCADE: vitdet(1e-4, 0.1, 0.1, 0.7),
     CASCADE_L: vitdet(1e-4, 0.1, 0.4, 0.8),
     CASCADE_H: vitdet(1e-4, 0.1, 0.5, 0.9, (), **THREE_QUARTERS),
-    LABELS_B: vitdet(8e-5, 0.1, 0.1, milestones=(81944, 88773), length=92187, shorten=9),
-    LABELS_L: vitdet(8e-5, 0.1, 0.4, milestones=(81944, 88773), length=92187, shorten=9),
+    LABELS_B: vitdet(8e-5, 0.1, 0.1, milestones=(81944, 88773), length=92187),
+    LABELS_L: vitdet(8e-5, 0.1, 0.4, milestones=(81944, 88773), length=92187),
     RANDOM_B: vitdet(1.6e-4, 0.2, 0.1, milestones=(491667, 532638), length=553125),
     RANDOM_L: vitdet(1.6e-4, 0.2, 0.4, milestones=(327778, 355092), length=368750),
     FPN: benchmark(8e-5, 0.1, 0.1),
-    FPN_25: benchmark(8e-5, 0.1, 0.1, length=46093, shorten=1),
-    FPN_50: benchmark(8e-5, 0.1, 0.1, length=92187, shorten=1),
+    FPN_25: benchmark(8e-5, 0.1, 0.1, length=46093, epochs=25),
+    FPN_50: benchmark(8e-5, 0.1, 0.1, length=92187, epochs=50),
     FPN_L: benchmark(8e-5, 0.1, 0.3),
     FPN_MOCO: benchmark(1.6e-4, 0.1, 0.1),
     FPN_MOCO_L: benchmark(1.6e-4, 0.1, 0.3),
     FPN_BEIT: benchmark(8e-5, 0.1, 0.1),
     FPN_BEIT_L: benchmark(8e-5, 0.1, 0.3),
-    FPN_RANDOM: benchmark(1.6e-4, 0.2, 0.1, length=737500, shorten=20),
-    FPN_RANDOM_L: benchmark(1.6e-4, 0.2, 0.3, length=737500, shorten=20),
+    FPN_RANDOM: benchmark(1.6e-4, 0.2, 0.1, length=737500, epochs=400),
+    FPN_RANDOM_L: benchmark(1.6e-4, 0.2, 0.3, length=737500, epochs=400),
     CAE_S: cae(3e-4, 0.75, 0.1),
     CAE: cae(3e-4, 0.75, 0.2),
     CAE_L: cae(2e-4, 0.85, 0.2),
@@ -232,7 +233,6 @@ FACTS = {
     CASCADE_H: {**HUGE_BLOCKS},
     FPN: {
         'train_cfg.max_iters': 184375,
-        'param_scheduler.0.start_factor': 0.001,
         'model.backbone.img_size': 1024,
         'model.backbone.pretrain_img_size': 224,
         'model.backbone.window_size': 14,
@@ -253,7 +253,7 @@ FACTS = {
         'train_pipeline.RandomResize.ratio_range': (0.1, 2.0),
         'train_pipeline.RandomCrop.crop_size': (1024, 1024),
     },
-    FPN_25: {'train_cfg.max_iters': 46093, 'param_scheduler.0.end': 460},
+    FPN_25: {'train_cfg.max_iters': 46093},
     FPN_L: {
         **LARGE_BLOCKS,
         'model.backbone.out_indices': (5, 11, 17, 23),

@@ -1,6 +1,6 @@
 """MAE: He et al. 2021, tables 1, 3 and 8, and the released code."""
 
-from tests.configs_suite.curves import warm_up_cosine
+from tests.configs_suite import curves
 from tests.configs_suite.recipe import Curve, Recipe
 
 MAE_800 = 'pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
@@ -22,7 +22,7 @@ def ablation(variant: str, epochs: int = 800) -> str:
 
 def mae(epochs: int, warm: int = 40) -> Recipe:
     """The one recipe of MAE's pre-training; its encoders and lengths differ, nothing else."""
-    curve = Curve(warm_up_cosine(warm, epochs), epochs, warm, 80 // warm)
+    curve = Curve.of_epochs(curves.mae, warm, epochs)
     return Recipe(4096, 1.5e-4 * 4096 / 256, 0.05, curve, betas=(0.9, 0.95))
 
 
