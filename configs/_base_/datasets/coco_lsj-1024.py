@@ -13,23 +13,24 @@ image_size = (1024, 1024)  # (width, height), pixels
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='LoadPolygonAnnotations', with_bbox=True, with_mask=True),
     dict(type='RandomFlip', prob=0.5),
     dict(
-        type='RandomResize',
+        type='RandomScaleResize',
         scale=image_size,
         ratio_range=(0.1, 2.0),
-        keep_ratio=True,
         backend='pillow',
     ),
     dict(
-        type='RandomCrop',
+        type='RandomDiagonalCrop',
         crop_type='absolute',
         crop_size=image_size,
         recompute_bbox=True,  # boxes follow the cropped masks
         allow_negative_crop=True,
     ),
-    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-2, 1e-2)),
+    # Objects outside the crop have boxes of size 0. A crop without objects is trained on:
+    # keep_empty=True is MMDetection's name for drawing another one.
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
