@@ -6,8 +6,8 @@ Expected: 56.7 box AP, 50.1 mask AP (paper); 56.7, 50.2 (Detectron2's README).
 Cost: 1.098 s per iteration on 64 A100 GPUs with one image each (README), so about 42 h.
 
 Detectron2 starts from a file whose patches were resampled from 14 to 16 pixels beforehand. All
-parameters are decayed, norms and positions included. Iterations and milestones are 3/4 of those
-of 100 epochs; in the released file the warm-up is shortened, too, from 250 to 187 iterations.
+parameters are decayed, norms and positions included. Iterations, milestones and warm-up are 3/4 of
+those of 100 epochs.
 
     bash tools/dist_train.sh \
         configs/detection/mask-rcnn_vit-huge-p16_mae-pre_simple-fpn_64xb1-amp-lsj-75e_coco.py 64 \

@@ -13,7 +13,7 @@ class LoadPolygonAnnotations(LoadAnnotations):
     picture that is shrunk to a tenth has lost much of a small object before.
 
     A picture in which an object is given as RLE, for which there is no polygon, has bitmaps for all
-    of its objects. Crowds do not count: no mask of theirs is trained on, so a crowd given as RLE has
+    of its objects. Crowds do not count: their masks are not trained on, so a crowd given as RLE has
     its box as its outline. (MMDetection's loader with ``poly2mask=False`` leaves out every object
     that is given as RLE.) What comes after takes both kinds, also in one batch.
 

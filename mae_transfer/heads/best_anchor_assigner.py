@@ -54,7 +54,7 @@ class BestAnchorAssigner(MaxIoUAssigner):
         if overlaps.numel():
             highest = overlaps.max(dim=1, keepdim=True).values
             is_best = ((overlaps == highest) & (highest > 0)).any(dim=0)
-            objects = overlaps.argmax(dim=0)[is_best]
+            objects = overlaps.max(dim=0).indices[is_best]
             result.gt_inds[is_best] = objects + 1
             result.labels[is_best] = gt_labels[objects]
         return result

@@ -11,7 +11,7 @@ class SmallLogitsMaskHead(FCNMaskHead):
 
     As Detectron2's ``MaskRCNNConvUpsampleHead``. MMDetection starts it like the layers before it
     (.157 for 80 classes) and takes no ``init_cfg`` for this head; in a cascade it leaves this layer
-    and the upsampling as PyTorch initializes them. The parameters, and so checkpoints, are the same.
+    and the upsampling as PyTorch initializes them. Parameters, and so checkpoints, are the same.
 
     Args: see MMDetection's ``FCNMaskHead``.
     """

@@ -53,7 +53,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            # Each object has its best anchors; MMDetection's assigner leaves out small and thin ones.
+            # Small and thin objects have anchors, too, unlike with MMDetection's assigner.
             assigner=dict(
                 _delete_=True, type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3
             ),
