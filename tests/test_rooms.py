@@ -15,7 +15,7 @@ PACKAGE = ROOT / 'mae_transfer'
 GROUND = {'closest', 'compat', 'layers', 'masking', 'registry', 'version'}
 DOORS = {
     **dict.fromkeys(GROUND, GROUND),
-    **dict.fromkeys(('backbones', 'necks', 'optim', 'data'), GROUND),
+    **dict.fromkeys(('backbones', 'necks', 'heads', 'optim', 'data'), GROUND),
     'pretrain': GROUND | {'backbones'},
     'checkpoints': GROUND | {'backbones'},
     'hooks': GROUND | {'backbones', 'checkpoints', 'data', 'necks', 'optim', 'pretrain'},

@@ -12,7 +12,4 @@ Cost: as without layer norm.
 
 _base_ = './mask-rcnn_vit-base-p16_mae-pre_simple-fpn_16xb4-amp-lsj-100e_coco.py'
 
-custom_imports = dict(
-    imports=['mae_transfer', 'mae_transfer.necks.rpn_with_norm'], allow_failed_imports=False
-)
 model = dict(rpn_head=dict(type='RPNHeadWithNorm', norm_cfg=_base_.norm_cfg))

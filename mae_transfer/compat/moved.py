@@ -14,6 +14,7 @@ MOVED = {
     'data.scene_writers': 'mae_transfer.demo.scene_writers',
     'layers.layer_norm2d': 'timm.layers (LayerNorm2d)',
     'layers.window': 'timm.models.vision_transformer_sam (window_partition, window_unpartition)',
+    'necks.rpn_with_norm': 'mae_transfer.heads.rpn_with_norm',
     'report': 'mae_transfer.run.metric_names and mae_transfer.demo.results',
     'transfer': 'mae_transfer.necks (pyramids, probes, norms) and mae_transfer.checkpoints '
     '(reading, loading, exporting)',

@@ -1,7 +1,8 @@
 """From images to batches: data sets, transforms and the data block of a config.
 
-Importing the room registers its data sets and transforms. ``flipped_mixing`` needs MMPretrain and
-is imported by the configs that use it.
+Importing the room registers its data sets and transforms. Configs that use ``flipped_mixing``, which
+needs MMPretrain, or ``large_scale_jitter`` and ``load_polygons``, which need MMDetection, import
+them.
 """
 
 from mae_transfer.data import (

@@ -1,7 +1,4 @@
-"""Modules between encoder and head (`neck=` of a config): pyramids, probes and their norms.
-
-``rpn_with_norm`` needs MMDetection and is imported by the configs that use it.
-"""
+"""Modules between encoder and head (`neck=` of a config): pyramids, probes and their norms."""
 
 from mae_transfer.necks.attentive_probe import AttentiveProbe
 from mae_transfer.necks.channel_norm import ChannelLN

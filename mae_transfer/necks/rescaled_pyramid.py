@@ -18,15 +18,15 @@ class RescaledPyramid(BaseModule):
     """Bring four maps of stride p to strides p/4, p/2, p and 2p, width kept.
 
     As in BEiT's and MAE's UperNet (https://arxiv.org/abs/2111.06377, appendix A.4). Parameter
-    names are those of MMSegmentation's ``Feature2Pyramid``; weights start as PyTorch initializes
-    them.
+    names are those of MMSegmentation's ``Feature2Pyramid``; without ``init_cfg``, weights start as
+    PyTorch initializes them.
 
     Args:
         embed_dims: Width of the ViT.
         norm_cfg: Norm between the two steps of the fourfold level. SyncBN is the published one and
             trains on GPUs only; ``dict(type='BN')`` for one process or a CPU,
             ``dict(type='GN', num_groups=32)`` for the Mask R-CNN benchmark.
-        init_cfg: MMEngine's; none is needed.
+        init_cfg: MMEngine's. The Mask R-CNN benchmark has one, the other recipes have none.
     """
 
     def __init__(

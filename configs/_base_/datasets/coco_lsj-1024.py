@@ -1,7 +1,16 @@
 """COCO with boxes and masks, and large-scale jitter at 1024 pixels (ViTDet: Li et al. 2022, A.2).
 
-In Detectron2's order: flip, resize by .1 to 2, crop. A picture smaller than the crop keeps its
-size, and the model pads it. Resizing is Pillow's, which antialiases when it shrinks.
+As Detectron2 does it: flip, resize by .1 to 2, crop; masks are polygons until the mask head needs
+pixels; one random number places the crop. A picture smaller than the crop keeps its size, and the
+model pads it. A crop without objects is trained on. Resizing is Pillow's, which antialiases when it
+shrinks.
+
+As MMDetection does it: LoadAnnotations (bitmaps) for LoadPolygonAnnotations; RandomResize, with
+keep_ratio=True, for RandomScaleResize; RandomCrop, which draws a number for rows and one for
+columns, for RandomDiagonalCrop; and FilterAnnotations without keep_empty=False, which draws another
+picture for a crop that leaves no object.
+
+The new transforms are imported by detect_iters_runtime.py.
 
 Your own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
 data.val_ann=...; classes are read from the json.
@@ -13,23 +22,24 @@ image_size = (1024, 1024)  # (width, height), pixels
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='LoadPolygonAnnotations', with_bbox=True, with_mask=True),
     dict(type='RandomFlip', prob=0.5),
     dict(
-        type='RandomResize',
+        type='RandomScaleResize',
         scale=image_size,
         ratio_range=(0.1, 2.0),
-        keep_ratio=True,
         backend='pillow',
     ),
     dict(
-        type='RandomCrop',
+        type='RandomDiagonalCrop',
         crop_type='absolute',
         crop_size=image_size,
         recompute_bbox=True,  # boxes follow the cropped masks
         allow_negative_crop=True,
     ),
-    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-2, 1e-2)),
+    # Objects outside the crop have boxes of size 0. A crop without objects is trained on:
+    # keep_empty=True is MMDetection's name for drawing another one.
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [

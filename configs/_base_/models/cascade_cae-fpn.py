@@ -37,7 +37,6 @@ cascade = dict(
         ],
     ),
     train_cfg=dict(
-        rpn_proposal=dict(max_per_img=2000),
         rcnn=[
             dict(
                 assigner=dict(

@@ -32,6 +32,14 @@ cascade = dict(
                 reg_class_agnostic=True,
                 loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
                 loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+                init_cfg=dict(
+                    type='Caffe2Xavier',
+                    layer='Linear',
+                    override=[
+                        dict(type='Normal', name='fc_cls', std=0.01),
+                        dict(type='Normal', name='fc_reg', std=0.001),
+                    ],
+                ),
             )
             for weights in ((10, 10, 5, 5), (20, 20, 10, 10), (30, 30, 15, 15))
         ],

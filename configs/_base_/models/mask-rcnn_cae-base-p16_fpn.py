@@ -1,8 +1,8 @@
 """Mask R-CNN on CAE's ViT-B/16 (Chen et al. 2022, arXiv 2202.03026): global blocks, any image size.
 
 CAE's encoder has layer scale, no key bias, and fixed sine-cosine positions, the row in the
-first half. They are interpolated to each image's grid; the released code builds a table for 42 x 68
-patches with rows and columns mixed up.
+first half. They are interpolated from the checkpoint's 14 x 14 patches to those of each image; the
+released code interpolates twice, to 42 x 68 patches when it loads and then to each image.
 """
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
@@ -36,4 +36,5 @@ model = dict(
             loss_bbox=dict(_delete_=True, type='GIoULoss', loss_weight=10.0),
         ),
     ),
+    train_cfg=dict(rpn_proposal=dict(max_per_img=2000)),
 )

@@ -2,6 +2,7 @@
 
 The detector of MAE's Table 4. The last block of each quarter is global, the others use windows; one
 table of relative positions is shared by all global blocks and one by all windows, both from zero.
+Anchors are assigned and weights initialized as in Detectron2 and MIMDet.
 """
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
@@ -28,14 +29,47 @@ model = dict(
         final_norm=False,
     ),
     neck=[
-        dict(type='RescaledPyramid', embed_dims=768, norm_cfg=dict(type='GN', num_groups=32)),
-        dict(type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5, norm_cfg=norm_cfg),
+        dict(
+            type='RescaledPyramid',
+            embed_dims=768,
+            norm_cfg=dict(type='GN', num_groups=32),
+            # 1 / sqrt(inputs), as timm 0.4.12 draws it, which MIMDet asks for
+            init_cfg=dict(type='TruncNormal', layer='ConvTranspose2d', std=3072**-0.5 / 0.8796),
+        ),
+        dict(
+            type='FPN',
+            in_channels=[768] * 4,
+            out_channels=256,
+            num_outs=5,
+            norm_cfg=norm_cfg,
+            init_cfg=dict(type='Caffe2Xavier', layer='Conv2d'),
+        ),
     ],
     rpn_head=dict(num_convs=2),
     roi_head=dict(
-        bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm_cfg),
-        mask_head=dict(norm_cfg=norm_cfg),
+        bbox_head=dict(
+            type='Shared4Conv1FCBBoxHead',
+            conv_out_channels=256,
+            norm_cfg=norm_cfg,
+            init_cfg=dict(
+                type='Caffe2Xavier',
+                layer='Linear',
+                override=[
+                    dict(type='Normal', name='fc_cls', std=0.01),
+                    dict(type='Normal', name='fc_reg', std=0.001),
+                ],
+            ),
+        ),
+        mask_head=dict(type='SmallLogitsMaskHead', norm_cfg=norm_cfg),
     ),
-    # Detectron2 assigns a proposal only to the object that it overlaps most.
-    train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=False))),
+    train_cfg=dict(
+        rpn=dict(
+            # Small and thin objects have anchors, too, unlike with MMDetection's assigner.
+            assigner=dict(
+                _delete_=True, type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3
+            ),
+        ),
+        # A proposal belongs to the object that it overlaps most, and to no other.
+        rcnn=dict(assigner=dict(match_low_quality=False)),
+    ),
 )

@@ -2,7 +2,7 @@
 
 A short difference from MMDetection's Mask R-CNN, whose anchors, samplers, losses and thresholds are
 already those of Detectron2: 256 and 512 samples per image, 1000 proposals, NMS .7 and .5, score
-.05.
+.05. Anchors are assigned and weights initialized as in Detectron2.
 """
 
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
@@ -36,9 +36,29 @@ model = dict(
     ),
     rpn_head=dict(num_convs=2),  # without norm, as released; the paper's text says layer norm
     roi_head=dict(
-        bbox_head=dict(type='Shared4Conv1FCBBoxHead', conv_out_channels=256, norm_cfg=norm_cfg),
-        mask_head=dict(norm_cfg=norm_cfg),
+        bbox_head=dict(
+            type='Shared4Conv1FCBBoxHead',
+            conv_out_channels=256,
+            norm_cfg=norm_cfg,
+            init_cfg=dict(
+                type='Caffe2Xavier',
+                layer='Linear',
+                override=[
+                    dict(type='Normal', name='fc_cls', std=0.01),
+                    dict(type='Normal', name='fc_reg', std=0.001),
+                ],
+            ),
+        ),
+        mask_head=dict(type='SmallLogitsMaskHead', norm_cfg=norm_cfg),
     ),
-    # Detectron2 assigns a proposal only to the object that it overlaps most.
-    train_cfg=dict(rcnn=dict(assigner=dict(match_low_quality=False))),
+    train_cfg=dict(
+        rpn=dict(
+            # Small and thin objects have anchors, too, unlike with MMDetection's assigner.
+            assigner=dict(
+                _delete_=True, type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3
+            ),
+        ),
+        # A proposal belongs to the object that it overlaps most, and to no other.
+        rcnn=dict(assigner=dict(match_low_quality=False)),
+    ),
 )

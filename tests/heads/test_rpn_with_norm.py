@@ -12,7 +12,7 @@ import mae_transfer  # noqa: F401  offers RoIAlign, which mmdet imports
 def make_head():
     from mmdet.models import RPNHead
 
-    from mae_transfer.necks.rpn_with_norm import RPNHeadWithNorm
+    from mae_transfer.heads.rpn_with_norm import RPNHeadWithNorm
 
     generator = dict(type='AnchorGenerator', scales=[8], ratios=[1.0], strides=[4])
 

@@ -1,7 +1,4 @@
-"""An RPN head with a norm after each hidden convolution; MMDetection's head takes none.
-
-It registers with MMDetection; configs that use it list this module in ``custom_imports``.
-"""
+"""An RPN head with a norm after each hidden convolution; MMDetection's head takes none."""
 
 from mmcv.cnn import ConvModule
 from mmdet.models import RPNHead
