@@ -2,7 +2,9 @@
 
 _base_ = './default_runtime.py'
 
-custom_imports = dict(imports=['mae_transfer.data.flipped_mixing'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mae_transfer', 'mae_transfer.data.flipped_mixing'], allow_failed_imports=False
+)
 
 default_scope = 'mmpretrain'
 visualizer = dict(type='UniversalVisualizer', vis_backends=_base_.vis_backends)

@@ -57,8 +57,8 @@ cascade = dict(
                 ),
                 sampler=dict(
                     type='RandomSampler',
-                    num=512,
-                    pos_fraction=0.25,
+                    num=num,
+                    pos_fraction=pos_fraction,
                     neg_pos_ub=-1,
                     add_gt_as_proposals=True,
                 ),
@@ -66,7 +66,9 @@ cascade = dict(
                 pos_weight=-1,
                 debug=False,
             )
-            for iou in (0.5, 0.6, 0.7)
+            # Boxes are drawn once. The later stages train on all boxes of the stage before: at most
+            # 512 and one for each object.
+            for iou, num, pos_fraction in ((0.5, 512, 0.25), (0.6, 1024, 1.0), (0.7, 1024, 1.0))
         ],
     ),
 )

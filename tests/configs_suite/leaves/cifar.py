@@ -1,6 +1,6 @@
 """CIFAR-10: IcarusWizard/MAE, and this project's own recipes for a thousand pictures."""
 
-from tests.configs_suite.leaves.runtime import PRETRAINING, run_of
+from tests.configs_suite.leaves.runtime import CLASSIFICATION, PRETRAINING, run_of
 from tests.configs_suite.leaves.schedules import under_cosine
 from tests.configs_suite.leaves.training import COLLATE, both, evaluation, loader, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
@@ -61,7 +61,10 @@ PRETRAIN = combine(
     ),
 )
 CLASSIFY = combine(
-    run_of('mmpretrain', 128, seed=42, interval=1, max_keep_ckpts=1, save_best='accuracy/top1'),
+    run_of(
+        'mmpretrain', 128, CLASSIFICATION,
+        seed=42, interval=1, max_keep_ckpts=1, save_best='accuracy/top1',
+    ),
     under_cosine(100, 5),
     evaluation(pictures('test', 128), type='Accuracy', topk=(1, 5)),
     dict(

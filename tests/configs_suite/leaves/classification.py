@@ -8,7 +8,7 @@ from tests.configs_suite.leaves.imagenet import (
     center_crop,
     images,
 )
-from tests.configs_suite.leaves.runtime import run_of
+from tests.configs_suite.leaves.runtime import CLASSIFICATION, run_of
 from tests.configs_suite.leaves.schedules import half_cosine, until
 from tests.configs_suite.leaves.training import PRETRAINED, both, evaluation, loads, optimizer
 from tests.configs_suite.leaves.tree import Tree, change, combine
@@ -22,12 +22,16 @@ LR, LAYER_DECAY = 'optim_wrapper.optimizer.lr', 'optim_wrapper.paramwise_cfg.lay
 NO_DECAY = 'optim_wrapper.paramwise_cfg.no_decay'
 DROP_PATH = 'model.backbone.drop_path_rate'
 LOWEST = 'param_scheduler.1.eta_min_ratio'
+LINSPACE = {'param_scheduler.0.endpoint': True}  # CAE's warm-up, by NumPy
 
 
 def family(batch: int, of_a_gpu: int, pipeline: list) -> Tree:
     """What all of them share: the data, the evaluation, a ViT-B of MAE and a linear head."""
     return combine(
-        run_of('mmpretrain', batch, interval=1, max_keep_ckpts=3, save_best='accuracy/top1'),
+        run_of(
+            'mmpretrain', batch, CLASSIFICATION,
+            interval=1, max_keep_ckpts=3, save_best='accuracy/top1',
+        ),
         evaluation(images('val', 128, 8, center_crop(256, 224)), type='Accuracy', topk=(1, 5)),
         dict(
             model=dict(
@@ -67,7 +71,9 @@ FINE_TUNED = combine(
                 init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),
             ),
             train_cfg=dict(
-                augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
+                augments=[
+                    dict(type='FlippedMixup', alpha=0.8), dict(type='FlippedCutMix', alpha=1.0)
+                ]
             ),
         ),
         optim_wrapper=optimizer(
@@ -114,7 +120,7 @@ CAE = change(
     {
         'model.backbone.rel_pos': 'table', f'{WEIGHTS}.fc_norm': 'norm', LR: 8e-3,
         LOWEST: 1e-6 / 8e-3, NO_DECAY: ['1d', 'bias', 'pos_embed', 'cls_token'],
-        'auto_scale_lr.base_batch_size': 4096,
+        'auto_scale_lr.base_batch_size': 4096, **LINSPACE,
     },
 )
 JITTER = dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4)
@@ -143,7 +149,7 @@ LINEAR = combine(
 
 ATTENTIVE = combine(
     family(8192, 256, PROBING),
-    half_cosine(90, 10, dict(eta_min_ratio=1e-6 / 0.4)),
+    half_cosine(90, 10, dict(eta_min_ratio=1e-6 / 0.4), endpoint=True),  # CAE's, by NumPy
     dict(
         model=dict(
             backbone=dict(out_type='tokens', trainable_blocks=0),

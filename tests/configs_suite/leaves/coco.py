@@ -8,21 +8,22 @@ from tests.configs_suite.leaves.tree import Tree
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')
 ANNOTATIONS = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+POLYGONS = dict(ANNOTATIONS, type='LoadPolygonAnnotations')
 FLIP = dict(type='RandomFlip', prob=0.5)
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 
-# Detectron2's coco_loader_lsj.py: the longer side is 1024 times .1 to 2, and at most 1024 is kept.
+# Detectron2's coco_loader_lsj.py: the longer side is 1024 times .1 to 2, and at most 1024 is kept,
+# at a place that one number draws, whether an object is there or not.
 LARGE_SCALE_JITTER = [
-    LOAD, ANNOTATIONS, FLIP,
+    LOAD, POLYGONS, FLIP,
     dict(
-        type='RandomResize', scale=(1024, 1024), ratio_range=(0.1, 2.0), keep_ratio=True,
-        backend='pillow',
+        type='RandomScaleResize', scale=(1024, 1024), ratio_range=(0.1, 2.0), backend='pillow',
     ),
     dict(
-        type='RandomCrop', crop_type='absolute', crop_size=(1024, 1024), recompute_bbox=True,
-        allow_negative_crop=True,
+        type='RandomDiagonalCrop', crop_type='absolute', crop_size=(1024, 1024),
+        recompute_bbox=True, allow_negative_crop=True,
     ),
-    dict(type='FilterAnnotations', min_gt_bbox_wh=(0.01, 0.01)),
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
     PACK,
 ]
 

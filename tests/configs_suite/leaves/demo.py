@@ -3,7 +3,7 @@
 from tests.configs_suite.leaves.coco import ANNOTATIONS, META_KEYS
 from tests.configs_suite.leaves.coco import PACK as PACK_BOXES
 from tests.configs_suite.leaves.imagenet import LOAD, MEAN, NORMALIZE, PACK, STD
-from tests.configs_suite.leaves.mask_rcnn import CHANNEL_LN, box_head, mask_rcnn
+from tests.configs_suite.leaves.mask_rcnn import CHANNEL_LN, box_head, mmdetections_mask_rcnn
 from tests.configs_suite.leaves.runtime import PRETRAINING, run_of
 from tests.configs_suite.leaves.schedules import cosine_alone, half_cosine, until
 from tests.configs_suite.leaves.segmentation import upernet
@@ -184,7 +184,7 @@ DETECT = combine(
     ),
     dict(
         model=combine(
-            change(mask_rcnn(BOX_HEAD, low_quality=True, mask_norm=CHANNEL_LN), NARROW),
+            change(mmdetections_mask_rcnn(BOX_HEAD, 1000, mask_norm=CHANNEL_LN), NARROW),
             dict(
                 data_preprocessor=dict(pad_size_divisor=8), backbone=FINE_TUNED,
                 neck=dict(

@@ -13,11 +13,13 @@ from tests.configs_suite.leaves.mask_rcnn import (
     CHANNEL_LN,
     SYNC_BN,
     box_head,
-    cascade,
-    mask_rcnn,
+    detectron2s_cascade,
+    detectron2s_mask_rcnn,
+    mmdetections_cascade,
+    mmdetections_mask_rcnn,
 )
-from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, FSDP, run_of
-from tests.configs_suite.leaves.schedules import until, vitdet_until
+from tests.configs_suite.leaves.runtime import COUNTS_ITERATIONS, DETECTRON2S_RECIPES, FSDP, run_of
+from tests.configs_suite.leaves.schedules import benchmark_until, vitdet_until
 from tests.configs_suite.leaves.training import PRETRAINED, evaluation, loads, optimizer
 from tests.configs_suite.leaves.tree import change, combine
 from tests.configs_suite.tables import detection as paths
@@ -40,7 +42,7 @@ WINDOWS = dict(  # of 14 x 14 tokens; four blocks see the whole picture
 )
 # Pictures of 1024 x 1024, large-scale jitter, batches of 64.
 AT_1024 = combine(
-    run_of('mmdet', 64, interval=5000, **SAVED),
+    run_of('mmdet', 64, DETECTRON2S_RECIPES, interval=5000, **SAVED),
     COUNTS_ITERATIONS,
     evaluation(validation(evaluated((1024, 1024), backend='pillow')), **METRIC),
     dict(
@@ -70,21 +72,8 @@ VITDET_PARTS = combine(
         ),
     ),
 )
-VITDET = combine(
-    VITDET_PARTS, dict(model=mask_rcnn(box_head(CHANNEL_LN), False, mask_norm=CHANNEL_LN))
-)
-CASCADE = combine(
-    VITDET_PARTS,
-    dict(
-        model=cascade(
-            [
-                box_head(CHANNEL_LN, stds=(1 / w, 1 / w, 2 / w, 2 / w), reg_class_agnostic=True)
-                for w in (10, 20, 30)
-            ],
-            weights=[1 / 3] * 3, mask_norm=CHANNEL_LN,
-        )
-    ),
-)
+VITDET = combine(VITDET_PARTS, dict(model=detectron2s_mask_rcnn(CHANNEL_LN)))
+CASCADE = combine(VITDET_PARTS, dict(model=detectron2s_cascade(CHANNEL_LN)))
 LARGE = {
     'model.backbone.arch': 'large', GLOBAL: (5, 11, 17, 23), 'model.neck.in_channels': 1024,
     DROP_PATH: 0.4, 'train_dataloader.batch_size': 2,
@@ -95,10 +84,10 @@ HUGE = {  # three quarters of the length; nothing is spared the decay
     DROP_PATH: 0.5, 'train_dataloader.batch_size': 1, **loads('mae_pretrain_vit_huge_p14to16'),
     LAYER_DECAY: 0.9, 'optim_wrapper.paramwise_cfg.no_decay': [],
     **vitdet_until(138281, [122916, 133159]),
+    'param_scheduler.0.end': 250 * 138281 / 184375,
 }
 RPN_LN = {
     'model.rpn_head.type': 'RPNHeadWithNorm', 'model.rpn_head.norm_cfg': CHANNEL_LN,
-    'custom_imports.imports.1': 'mae_transfer.necks.rpn_with_norm',
 }
 # Supervised or random at the start: no relative positions, no layer decay.
 NOT_MAE = change(VITDET, {'model.backbone.rel_pos': False}, without=[LAYER_DECAY])
@@ -112,17 +101,21 @@ BENCHMARK = combine(
     schedules.BENCHMARK,
     dict(
         model=combine(
-            mask_rcnn(box_head(SYNC_BN), False, mask_norm=SYNC_BN),
+            detectron2s_mask_rcnn(SYNC_BN),
             dict(
                 backbone=dict(rel_pos='shared_table', out_indices=(2, 5, 8, 11)),
                 neck=[
                     dict(
                         type='RescaledPyramid', embed_dims=768,
                         norm_cfg=dict(type='GN', num_groups=32),
+                        init_cfg=dict(
+                            type='TruncNormal', layer='ConvTranspose2d',
+                            std=(4 * 768) ** -0.5 / 0.8796,
+                        ),
                     ),
                     dict(
                         type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5,
-                        norm_cfg=SYNC_BN,
+                        norm_cfg=SYNC_BN, init_cfg=dict(type='Caffe2Xavier', layer='Conv2d'),
                     ),
                 ],
             ),
@@ -136,7 +129,8 @@ BENCHMARK = combine(
 WIDE_PYRAMID = {'model.neck.0.embed_dims': 1024, 'model.neck.1.in_channels': [1024] * 4}
 BENCHMARK_LARGE = {
     'model.backbone.arch': 'large', GLOBAL: (5, 11, 17, 23), MAPS: (5, 11, 17, 23), **WIDE_PYRAMID,
-    DROP_PATH: 0.3, 'train_dataloader.batch_size': 2,
+    'model.neck.0.init_cfg.std': (4 * 1024) ** -0.5 / 0.8796, DROP_PATH: 0.3,
+    'train_dataloader.batch_size': 2,
 }
 BEIT = {
     'model.backbone.pos_embed': None, 'model.backbone.pretrain_img_size': None,
@@ -146,7 +140,7 @@ BEIT = {
 BEIT_LARGE = {'model.backbone.layer_scale_init': 1e-5, **loads('beit_large_patch16_224')}
 BENCHMARK_RANDOM = change(
     BENCHMARK,
-    {LR: 1.6e-4, DECAY: 0.2, **until(737500, counter='max_iters')},
+    {LR: 1.6e-4, DECAY: 0.2, **benchmark_until(737500)},
     without=[WEIGHTS],
 )
 
@@ -182,22 +176,22 @@ CAE_PARTS = change(
     {**loads('cae_base_1600ep'), 'env_cfg.cudnn_benchmark': False},  # many sizes of pictures
 )
 GIOU = dict(reg_decoded_bbox=True, loss_bbox=dict(type='GIoULoss', loss_weight=10.0))
-CAE = combine(CAE_PARTS, dict(model=mask_rcnn(box_head(SYNC_BN, **GIOU), True, mask_norm=None)))
-CAE_CASCADE = change(  # weights and codes of MMDetection, where ViTDet has Detectron2's
-    combine(
-        CAE_PARTS,
-        dict(
-            model=cascade(
-                [
-                    box_head(SYNC_BN, **GIOU),
-                    box_head(SYNC_BN, stds=(0.05, 0.05, 0.1, 0.1), **GIOU),
-                    box_head(SYNC_BN, stds=(0.033, 0.033, 0.067, 0.067), **GIOU),
-                ],
-                weights=[1, 0.5, 0.25], mask_norm=None,
-            )
-        ),
+CAE = combine(
+    CAE_PARTS,
+    dict(model=mmdetections_mask_rcnn(box_head(SYNC_BN, **GIOU), 2000, mask_norm=None)),
+)
+CAE_CASCADE = combine(  # weights and codes of MMDetection, where ViTDet has Detectron2's
+    CAE_PARTS,
+    dict(
+        model=mmdetections_cascade(
+            [
+                box_head(SYNC_BN, **GIOU),
+                box_head(SYNC_BN, stds=(0.05, 0.05, 0.1, 0.1), **GIOU),
+                box_head(SYNC_BN, stds=(0.033, 0.033, 0.067, 0.067), **GIOU),
+            ],
+            2000,
+        )
     ),
-    {'model.train_cfg.rpn_proposal.max_per_img': 2000},
 )
 CAE_SMALL = {
     'model.backbone.arch': dict(embed_dims=384, num_layers=12, num_heads=12),
@@ -232,8 +226,12 @@ RECIPES = {
     paths.RANDOM_B: change(RANDOM, vitdet_until(553125, [491667, 532638])),
     paths.RANDOM_L: change(RANDOM, LARGE, vitdet_until(368750, [327778, 355092])),
     paths.FPN: BENCHMARK,
-    paths.FPN_25: change(BENCHMARK, until(46093, counter='max_iters')),
-    paths.FPN_50: change(BENCHMARK, until(92187, counter='max_iters')),
+    paths.FPN_25: change(
+        BENCHMARK, benchmark_until(46093), {'param_scheduler.0.warmup': 46093 * 0.25 / 25}
+    ),
+    paths.FPN_50: change(
+        BENCHMARK, benchmark_until(92187), {'param_scheduler.0.warmup': 92187 * 0.25 / 50}
+    ),
     paths.FPN_L: change(BENCHMARK, BENCHMARK_LARGE, loads('mae_pretrain_vit_large')),
     paths.FPN_MOCO: change(BENCHMARK, {LR: 1.6e-4, **loads('mocov3_vit-base-300ep')}),
     paths.FPN_MOCO_L: change(

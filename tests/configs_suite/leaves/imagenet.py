@@ -26,15 +26,12 @@ def short_edge(size: int, how: str = 'bicubic') -> Tree:
     return dict(type='ResizeEdge', scale=size, edge='short', backend='pillow', interpolation=how)
 
 
-# rand-m9-mstd0.5-inc1 of timm, which fills with the mean color, in OpenCV's order.
+# timm's, which fills with the mean color.
 RAND_AUGMENT = dict(
-    type='RandAugment',
-    policies='timm_increasing',
-    num_policies=2,
-    total_level=10,
-    magnitude_level=9,
-    magnitude_std=0.5,
-    hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic'),
+    type='TimmRandAugment',
+    config_str='rand-m9-mstd0.5-inc1',
+    fill_rgb=[124, 116, 104],
+    interpolation='bicubic',
 )
 # timm's RandomErasing(.25, mode='pixel'), which sees normalized pixels: here it comes before.
 ERASE = dict(

@@ -49,14 +49,9 @@ DETECTOR = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            assigner=dict(
-                type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3,
-                match_low_quality=True, ignore_iof_thr=-1,
-            ),
             sampler=sampler(256, 0.5, with_truth=False), allowed_border=-1, pos_weight=-1,
             debug=False,
         ),
-        rpn_proposal=nms(2000, 1000),
     ),
     test_cfg=dict(
         rpn=nms(1000, 1000),
@@ -65,6 +60,28 @@ DETECTOR = dict(
             mask_thr_binary=0.5,
         ),
     ),
+)
+
+
+
+
+def proposals(assigner: Tree, kept: int) -> Tree:
+    """Training of the RPN: which anchors are objects, and how many proposals it passes on."""
+    return dict(train_cfg=dict(rpn=dict(assigner=assigner), rpn_proposal=nms(2000, kept)))
+
+
+# An object has anchors from an overlap of .3 on, or (Detectron2) those that overlap it most.
+MMDETECTIONS_ANCHORS = dict(
+    type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3,
+    match_low_quality=True, ignore_iof_thr=-1,
+)
+DETECTRON2S_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
+# Weights of Detectron2's box heads at the start; MMDetection's is stated nowhere.
+DETECTRON2S_START = dict(
+    type='Caffe2Xavier', layer='Linear',
+    override=[
+        dict(type='Normal', name='fc_cls', std=0.01), dict(type='Normal', name='fc_reg', std=0.001)
+    ],
 )
 
 
@@ -91,50 +108,87 @@ def box_head(norm: Tree, stds: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2), **more:
     }
 
 
-def matched(iou: float, low_quality: bool) -> Tree:
+def matched(iou: float, low_quality: bool, number: int = 512, positive: float = 0.25) -> Tree:
     """Training of a box head: a proposal is an object from this overlap on."""
     return dict(
         assigner=dict(
             type='MaxIoUAssigner', pos_iou_thr=iou, neg_iou_thr=iou, min_pos_iou=iou,
             match_low_quality=low_quality, ignore_iof_thr=-1,
         ),
-        sampler=sampler(512, 0.25, with_truth=True), mask_size=28, pos_weight=-1, debug=False,
+        sampler=sampler(number, positive, with_truth=True), mask_size=28, pos_weight=-1,
+        debug=False,
     )
 
 
-def _roi_head(kind: str, mask_norm: Tree | None, **boxes: object) -> Tree:
+def _roi_head(kind: str, mask: str, mask_norm: Tree | None, **boxes: object) -> Tree:
     norm = {} if mask_norm is None else dict(norm_cfg=mask_norm)
     return dict(
         type=kind, bbox_roi_extractor=extractor(7), mask_roi_extractor=extractor(14),
         mask_head=dict(
-            type='FCNMaskHead', num_convs=4, in_channels=256, conv_out_channels=256, num_classes=80,
+            type=mask, num_convs=4, in_channels=256, conv_out_channels=256, num_classes=80,
             loss_mask=dict(type='CrossEntropyLoss', use_mask=True, loss_weight=1.0), **norm,
         ),
         **boxes,
     )
 
 
-def mask_rcnn(head: Tree, low_quality: bool, mask_norm: Tree | None) -> Tree:
-    """One box head; ``low_quality``: whether an object keeps its best proposal below .5."""
+def detectron2s_mask_rcnn(norm: Tree) -> Tree:
+    """One box head; the loss sees an object in a proposal from an overlap of .5 on."""
+    head = box_head(norm, init_cfg=DETECTRON2S_START)
     return combine(
-        DETECTOR,
+        DETECTOR, proposals(DETECTRON2S_ANCHORS, 1000),
         dict(
-            type='MaskRCNN', roi_head=_roi_head('StandardRoIHead', mask_norm, bbox_head=head),
-            train_cfg=dict(rcnn=matched(0.5, low_quality)),
+            type='MaskRCNN',
+            roi_head=_roi_head('StandardRoIHead', 'SmallLogitsMaskHead', norm, bbox_head=head),
+            train_cfg=dict(rcnn=matched(0.5, low_quality=False)),
         ),
     )
 
 
-def cascade(heads: list[Tree], weights: list[float], mask_norm: Tree | None) -> Tree:
-    """Three box heads, one after the other."""
+def mmdetections_mask_rcnn(head: Tree, kept: int, mask_norm: Tree | None) -> Tree:
+    """One box head; an object also keeps its best proposal below an overlap of .5."""
+    return combine(
+        DETECTOR, proposals(MMDETECTIONS_ANCHORS, kept),
+        dict(
+            type='MaskRCNN',
+            roi_head=_roi_head('StandardRoIHead', 'FCNMaskHead', mask_norm, bbox_head=head),
+            train_cfg=dict(rcnn=matched(0.5, low_quality=True)),
+        ),
+    )
+
+
+def detectron2s_cascade(norm: Tree) -> Tree:
+    """Three box heads, of which the later two see all boxes of the one before."""
+    heads = [
+        box_head(
+            norm, stds=(1 / w, 1 / w, 2 / w, 2 / w), reg_class_agnostic=True,
+            init_cfg=DETECTRON2S_START,
+        )
+        for w in (10, 20, 30)
+    ]
+    stages = [
+        matched(0.5, False), matched(0.6, False, 1024, 1.0), matched(0.7, False, 1024, 1.0)
+    ]
+    return combine(
+        DETECTOR, proposals(DETECTRON2S_ANCHORS, 1000),
+        _cascade('SmallLogitsMaskHead', norm, heads, [1 / 3] * 3, stages),
+    )
+
+
+def mmdetections_cascade(heads: list[Tree], kept: int) -> Tree:
+    """Three box heads, of which each draws boxes anew."""
+    stages = [matched(iou, False) for iou in (0.5, 0.6, 0.7)]
+    return combine(
+        DETECTOR, proposals(MMDETECTIONS_ANCHORS, kept),
+        _cascade('FCNMaskHead', None, heads, [1, 0.5, 0.25], stages),
+    )
+
+
+def _cascade(
+    mask: str, mask_norm: Tree | None, heads: list[Tree], weights: list[float], stages: list[Tree]
+) -> Tree:
     roi_head = _roi_head(
-        'CascadeRoIHead', mask_norm,
+        'CascadeRoIHead', mask, mask_norm,
         num_stages=3, stage_loss_weights=weights, bbox_head=heads,
     )
-    return combine(
-        DETECTOR,
-        dict(
-            type='CascadeRCNN', roi_head=roi_head,
-            train_cfg=dict(rcnn=[matched(iou, low_quality=False) for iou in (0.5, 0.6, 0.7)]),
-        ),
-    )
+    return dict(type='CascadeRCNN', roi_head=roi_head, train_cfg=dict(rcnn=stages))

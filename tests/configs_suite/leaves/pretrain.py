@@ -116,7 +116,7 @@ TWO_SIZES = dict(  # behind the flip, which is one for both views
 )
 CAE = combine(
     run_of('mmpretrain', 2048, PRETRAINING, **SAVED),
-    half_cosine(300, 10, dict(eta_min_ratio=1e-5 / 1.5e-3)),
+    half_cosine(300, 10, dict(eta_min_ratio=1e-5 / 1.5e-3), endpoint=True),  # NumPy's linspace
     dict(
         model=dict(
             type='ContextAutoencoder',

@@ -8,6 +8,13 @@ VISUALIZERS = {
     'mmseg': 'SegLocalVisualizer',
 }
 PRETRAINING = ('mae_transfer.pretrain',)  # registers what only pre-training needs
+CLASSIFICATION = ('mae_transfer', 'mae_transfer.data.flipped_mixing')
+DETECTRON2S_RECIPES = (
+    'mae_transfer',
+    'mae_transfer.data.large_scale_jitter',
+    'mae_transfer.data.load_polygons',
+    'mae_transfer.heads',
+)
 EVERY_RUN = dict(
     default_hooks=dict(
         timer=dict(type='IterTimerHook'),

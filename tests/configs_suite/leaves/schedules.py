@@ -1,10 +1,15 @@
 """How long a recipe trains and how its learning rate goes; the only place that says so."""
 
-from tests.configs_suite.leaves.tree import Tree, combine
+from tests.configs_suite.leaves.tree import Tree
 
 
 def half_cosine(
-    length: int, warm: int, lowest: Tree, start: float = 1e-9, by_epoch: bool = True
+    length: int,
+    warm: int,
+    lowest: Tree,
+    start: float = 0.0,
+    by_epoch: bool = True,
+    **line: object,
 ) -> Tree:
     """A line up, then half a cosine down.
 
@@ -14,11 +19,12 @@ def half_cosine(
         lowest: ``eta_min`` or ``eta_min_ratio``.
         start: Factor of the peak that the line starts at.
         by_epoch: Whether epochs are counted; steps within them move the rate all the same.
+        line: What else the warm-up states: ``endpoint``.
     """
     unit = dict(by_epoch=by_epoch, **(dict(convert_to_iter_based=True) if by_epoch else {}))
-    line = dict(type='LinearLR', start_factor=start, begin=0, end=warm, **unit)
-    curve = dict(type='CosineAnnealingLR', begin=warm, end=length, **lowest, **unit)
-    return dict(param_scheduler=[line, curve], train_cfg=loop(length, by_epoch))
+    up = dict(type='LinearWarmupLR', start_factor=start, begin=0, end=warm, **line, **unit)
+    down = dict(type='CosineAnnealingLR', begin=warm, end=length, **lowest, **unit)
+    return dict(param_scheduler=[up, down], train_cfg=loop(length, by_epoch))
 
 
 def loop(length: int, by_epoch: bool) -> Tree:
@@ -49,7 +55,7 @@ def cosine_alone(length: int, lowest: float) -> Tree:
 
 
 def _line(end: int, start: float) -> Tree:
-    return dict(type='LinearLR', start_factor=start, by_epoch=False, begin=0, end=end)
+    return dict(type='LinearWarmupLR', start_factor=start, by_epoch=False, begin=0, end=end)
 
 
 # ViTDet, Table 11: batches of 64, 250 iterations of warm-up, a tenth at 8/9 and at 26/27.
@@ -74,11 +80,26 @@ def vitdet_until(length: int, milestones: list[int]) -> Tree:
     return {**until(length, counter='max_iters'), 'param_scheduler.1.milestones': milestones}
 
 
-# Li et al. 2021: ViTDet's length, of which a quarter of an epoch is the warm-up.
-BENCHMARK = combine(
-    half_cosine(184375, 460, dict(eta_min=0.0), start=0.001, by_epoch=False),
-    dict(train_cfg=dict(val_interval=5000)),
+# Li et al. 2021, MIMDet: ViTDet's length. The warm-up is a quarter of an epoch, under a cosine that
+# counts from step 0.
+BENCHMARK = dict(
+    param_scheduler=[
+        dict(
+            type='WarmupUnderCosineLR',
+            start_factor=0.001,
+            warmup=460.9375,
+            end=184375,
+            by_epoch=False,
+        )
+    ],
+    train_cfg=dict(loop(184375, by_epoch=False), val_interval=5000),
 )
+
+
+def benchmark_until(length: int) -> Tree:
+    """The differences of another length of the benchmark's schedule."""
+    return {'param_scheduler.0.end': length, 'train_cfg.max_iters': length}
+
 
 # CAE's 1x schedule: MMDetection's, with 500 iterations of warm-up.
 CAE_1X = dict(
@@ -97,11 +118,12 @@ CAE_1X = dict(
     train_cfg=dict(loop(12, by_epoch=True), val_interval=1),
 )
 
-# UperNet of BEiT, MAE and CAE: MMSegmentation's straight line down to 0.
+# UperNet of BEiT, MAE and CAE: a straight line from step 0 to 0 in step 160000. (PolyLR gets there
+# in step `end` - 1.)
 UPERNET = dict(
     param_scheduler=[
         _line(1500, 1e-6),
-        dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=1500, end=160000),
+        dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=160001),
     ],
     train_cfg=dict(loop(160000, by_epoch=False), val_interval=16000),
 )

@@ -24,7 +24,7 @@ ECHOES = {
 # Variables of a config file: sizes, colors and parts that it, or a config above, uses by name.
 HELPERS = {
     *('img_size', 'image_size', 'crop_size', 'patch_size', 'view_size', 'ratios', 'channels'),
-    *('max_epochs', 'max_iters', 'warm_up', 'warm_up_epochs', 'repeats', 'num_stages'),
+    *('max_epochs', 'max_iters', 'warm_up_epochs', 'repeats', 'num_stages'),
     *('mean', 'std', 'bgr_mean', 'bgr_std', 'norm_cfg', 'encoder', 'tokenizer', 'cascade'),
     *('cell_size', 'num_bins', 'classes', 'palette', 'dataset', 'map_labels', 'resize'),
 }
