@@ -188,7 +188,11 @@ def test_color__is_the_same_numbers_to_every_tokenizer(path, read, tmp_path):
 
 @pytest.mark.parametrize(
     'path',
-    [path for path in EVERY if any(map(CHANGES_COLORS.search, map(str, load(path).train_pipeline)))],
+    [
+        path
+        for path in EVERY
+        if any(map(CHANGES_COLORS.search, map(str, load(path).train_pipeline)))
+    ],
 )
 def test_random_colors__keep_the_order_of_the_channels(path, read):
     """Nothing left out: the middle of most draws is about the color of the picture, RGB."""

@@ -5,6 +5,7 @@ mirrored, shrunk, enlarged, cut and missed by crops.
 """
 
 import json
+import math
 from collections.abc import Callable
 
 import cv2
@@ -24,13 +25,12 @@ from tests.configs_suite.painted_files import (
 from tests.configs_suite.reading import EVERY, load, plain
 
 DRAWS = 40
-TOLERANCE = 2  # pixels: a mask is resized to whole pixels, a picture smoothly
-# On a picture of 128 x 96, to be enlarged: what is painted in red, in green and in blue.
-WIDTH, HEIGHT = 128, 96
-ELLIPSE = (96, 70, 18, 12)  # center and half axes
+# On a picture of 64 x 48, to be enlarged: what is painted in red, in green and in blue.
+WIDTH, HEIGHT = 64, 48
+ELLIPSE = (50, 35, 9, 6)  # center and half axes
 POLYGONS = {
-    'rectangle': [(76, 10), (104, 10), (104, 38), (76, 38)],
-    'triangle': [(10, 45), (50, 90), (10, 90)],
+    'rectangle': [(46, 5), (60, 5), (60, 19), (46, 19)],
+    'triangle': [(2, 22), (16, 45), (2, 45)],
     'ellipse': [
         (ELLIPSE[0] + ELLIPSE[2] * np.cos(angle), ELLIPSE[1] + ELLIPSE[3] * np.sin(angle))
         for angle in np.linspace(0, 2 * np.pi, 60, endpoint=False)
@@ -54,7 +54,7 @@ def enlargement(path: str) -> int:
     """By how much the painted picture is enlarged, so that a recipe both shrinks and enlarges."""
     if path.startswith('demo/'):
         return 1
-    return 7 if '-ms-' in path else 4
+    return 14 if '-ms-' in path else 16 if path.startswith('detection/') else 8
 
 
 def inside(name: str, scale: int) -> np.ndarray:
@@ -91,14 +91,27 @@ def painted_picture(scale: int) -> np.ndarray:
     return np.stack(shapes, -1)
 
 
-def grow(mask: np.ndarray, pixels: int = TOLERANCE) -> np.ndarray:
+def tolerance(sample: dict) -> int:
+    """Allowed error of an edge, in pixels: a mask is resized to whole pixels, a picture is not."""
+    return math.ceil(1 + max(1.0, *sample['data_samples'].scale_factor))
+
+
+def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
     kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
 
 
-def is_sliver(mask: np.ndarray) -> bool:
+def without_border(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A mask without the pixels beside the border: an edge may be cut there, or not quite."""
+    inner = np.zeros_like(mask)
+    middle = slice(pixels, -pixels)
+    inner[middle, middle] = mask[middle, middle]
+    return inner
+
+
+def is_sliver(mask: np.ndarray, pixels: int) -> bool:
     """Whether a mask is too thin to be told from a rounded edge."""
-    kernel = np.ones((TOLERANCE + 1, TOLERANCE + 1), np.uint8)
+    kernel = np.ones((pixels + 1, pixels + 1), np.uint8)
     return not cv2.erode(mask.astype(np.uint8), kernel, borderValue=0).any()
 
 
@@ -127,11 +140,11 @@ def as_objects(cfg: Config, scale: int, form: str) -> tuple[list[dict], list[int
             )
         )
     crowd = np.zeros_like(mask)  # black on black: never an object
-    crowd[2 * scale : 8 * scale, 2 * scale : 60 * scale] = True
+    crowd[scale : 4 * scale, scale : 30 * scale] = True
     objects.append(
         dict(
             category=names[0],
-            bbox=[2 * scale, 2 * scale, 58 * scale, 6 * scale],
+            bbox=[scale, scale, 29 * scale, 3 * scale],
             segmentation=run_lengths(crowd),
             iscrowd=1,
         )
@@ -152,7 +165,7 @@ def check_objects(
     sample: dict, labels: list[int], scale: int, recomputed: bool, seen: Seen
 ) -> None:
     """Compare the objects of a sample with the colors of its picture."""
-    picture, found = sample['inputs'].numpy(), sample['data_samples']
+    picture, found, error = sample['inputs'].numpy(), sample['data_samples'], tolerance(sample)
     objects = found.gt_instances
     height, width = picture.shape[1:]
     assert tuple(found.img_shape[:2]) == (height, width)
@@ -166,27 +179,28 @@ def check_objects(
         centers.append(np.nonzero(visible)[1].mean() if visible.any() else None)
         places = (objects.labels == label).nonzero()[:, 0].tolist()
         if not places:
-            assert is_sliver(visible), 'an object that is seen is missing'
+            assert is_sliver(visible, error), 'an object that is seen is missing'
             seen.missed += 1
             continue
         mask, box = masks[places[0]], boxes[places[0]]
         assert (box[:2] >= 0).all() and (box[2:] <= (width, height)).all()
-        if is_sliver(visible):
-            assert is_sliver(mask)
+        if is_sliver(visible, error):
+            assert is_sliver(mask, error)
             continue
-        assert not (mask & ~grow(visible)).any() and not (visible & ~grow(mask)).any()
+        assert not without_border(mask & ~grow(visible, error), error).any()
+        assert not without_border(visible & ~grow(mask, error), error).any()
         edges = np.array(extent(visible))
-        touches = (edges[:2] <= TOLERANCE).any() or (
-            edges[2:] >= np.array([width, height]) - TOLERANCE
+        touches = (edges[:2] <= error).any() or (
+            edges[2:] >= np.array([width, height]) - error
         ).any()
         seen.cut += bool(touches)
         if recomputed or channel == RED or not touches:
-            np.testing.assert_allclose(box, edges, rtol=0, atol=TOLERANCE)
+            np.testing.assert_allclose(box, edges, rtol=0, atol=error)
         else:  # the cut box of the whole object holds what is seen of it
-            assert (box[:2] <= edges[:2] + TOLERANCE).all()
-            assert (box[2:] >= edges[2:] - TOLERANCE).all()
+            assert (box[:2] <= edges[:2] + error).all()
+            assert (box[2:] >= edges[2:] - error).all()
         if channel == RED and not touches:
-            seen.scales.append((edges[2] - edges[0]) / (28 * scale))
+            seen.scales.append((edges[2] - edges[0]) / (14 * scale))
     flip = bool(found.get('flip', False))
     if None not in centers[:2]:  # the rectangle is right of the triangle
         assert (centers[0] > centers[1]) != flip
@@ -261,7 +275,7 @@ def test_segmentation__labels_lie_where_the_color_is(path, tmp_path):
 
 def check_labels(sample: dict, labels: tuple[int, ...], seen: Seen) -> list[int]:
     """Compare the labels of a sample with its colors; return those that were there."""
-    picture, found = sample['inputs'].numpy(), sample['data_samples']
+    picture, found, error = sample['inputs'].numpy(), sample['data_samples'], tolerance(sample)
     (seg,) = found.gt_sem_seg.data.numpy()
     assert seg.shape == picture.shape[1:]
     expected = np.full_like(seg, labels[0])
@@ -270,11 +284,12 @@ def check_labels(sample: dict, labels: tuple[int, ...], seen: Seen) -> list[int]
     for channel, label in zip((RED, GREEN, BLUE), labels[1:], strict=True):
         visible = picture[channel] > 127
         expected[visible] = label
-        sure &= ~(grow(visible) & grow(~visible))
+        sure &= ~(grow(visible, error) & grow(~visible, error))
         centers.append(np.nonzero(visible)[1].mean() if visible.any() else None)
         seen.cut += visible[:, -1].any() or visible[-1].any()
+    sure = without_border(sure, error)
     np.testing.assert_array_equal(seg[sure], expected[sure])
-    assert sure.mean() > 0.6
+    assert sure.mean() > 0.4
     flip = bool(found.get('flip', False))
     if None not in centers[:2]:
         assert (centers[0] > centers[1]) != flip
