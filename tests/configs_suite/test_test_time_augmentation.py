@@ -1,7 +1,7 @@
 """Several sizes and mirrorings of a picture, averaged: what `tools/test.py --tta` computes.
 
-The segmentor is pointwise: its logits at a pixel depend on that pixel alone. Mirrored or resized, it
-gives the same map, so that the average over all views is the map of one view.
+The segmentor is pointwise: its logits at a pixel depend on that pixel alone. Mirrored or resized,
+it gives the same map, so that the average over all views is the map of one view.
 """
 
 import copy
