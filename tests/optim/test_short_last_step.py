@@ -96,9 +96,10 @@ def test_short_last_step__has_the_gradient_of_one_batch(
 
 @pytest.mark.parametrize('wrapper', ['OptimWrapper', 'AutocastOptimWrapper'])
 def test_short_last_step__counts_each_pass_alike(wrapper, tmp_path, monkeypatch):
-    """Three samples in passes of two and one: the mean of both means, as IcarusWizard/MAE takes it.
+    """Three samples in passes of two and one: the mean of both means, not of the samples.
 
-    A loss that is a mean over hidden patches or boxes knows nothing of the samples of its pass.
+    In IcarusWizard/MAE, too, a short pass weighs as much as a whole one. A loss that is a mean over
+    hidden patches or boxes knows nothing of the samples of its pass.
     """
     found = gradients(11, wrapper, tmp_path, monkeypatch)
     assert found == [3.0, ((3 + 2) / 2 + 1) / 2]
