@@ -178,7 +178,7 @@ def check_objects(
         mask, box = masks[places[0]], boxes[places[0]]
         assert (box[:2] >= 0).all() and (box[2:] <= (width, height)).all()
         if is_sliver(visible, error):
-            assert is_sliver(mask, error)
+            assert is_sliver(mask, 2 * error)
             continue
         assert not without_border(mask & ~grow(visible, error), error).any()
         assert not without_border(visible & ~grow(mask, error), error).any()
@@ -187,8 +187,9 @@ def check_objects(
             edges[2:] >= np.array([width, height]) - error
         ).any()
         seen.cut += bool(touches)
-        if recomputed or channel == RED or not touches:  # a cut moves by more where it is slanted
-            np.testing.assert_allclose(box, edges, rtol=0, atol=2 * error if touches else error)
+        if recomputed or channel == RED or not touches:
+            slanted = channel != RED  # corners and cuts of slanted edges move by more
+            np.testing.assert_allclose(box, edges, rtol=0, atol=(1 + slanted) * error)
         else:  # the cut box of the whole object holds what is seen of it
             assert (box[:2] <= edges[:2] + error).all()
             assert (box[2:] >= edges[2:] - error).all()
