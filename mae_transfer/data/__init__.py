@@ -1,8 +1,8 @@
 """From images to batches: data sets, transforms and the data block of a config.
 
-Importing the room registers its data sets and transforms. Configs that use ``flipped_mixing``, which
-needs MMPretrain, or ``large_scale_jitter`` and ``load_polygons``, which need MMDetection, import
-them.
+Importing the room registers its data sets and transforms, but for those that need a framework:
+configs that use ``flipped_mixing`` (MMPretrain), ``large_scale_jitter`` or ``load_polygons``
+(MMDetection) import them.
 """
 
 from mae_transfer.data import (

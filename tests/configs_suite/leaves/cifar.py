@@ -120,7 +120,7 @@ MINI_CLASSIFY = change(
         **both({'num_workers': 1, 'dataset.data_root': 'data/cifar-mini'}),
         'param_scheduler.0.warmup': 1.5, 'param_scheduler.0.end': 15, 'train_cfg.max_epochs': 15,
         'train_cfg.val_interval': 15, 'default_hooks.checkpoint.interval': 15,
-        'default_hooks.checkpoint.max_keep_ckpts': 3,
+        'default_hooks.checkpoint.max_keep_ckpts': 3, 'custom_imports.imports': ['mae_transfer'],
     },
     without=['default_hooks.checkpoint.save_best'],
 )
