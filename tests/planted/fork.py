@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -25,27 +26,33 @@ FRAMEWORKS = (
 TIME_LIMIT = 600  # seconds: a mistake may make a test wait for ever
 
 
+@dataclass
+class Outcome:
+    """What became of the tests of one process: node ids, and words on what did not run."""
+
+    passed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+
 class Recorder:
-    """Plugin of pytest that keeps what happened."""
+    """Plugin of pytest that fills an outcome."""
 
     def __init__(self) -> None:
-        self.passed = 0
-        self.failed: list[str] = []
-        self.broken: list[str] = []
+        self.outcome = Outcome()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a file that could not be read."""
         if report.failed:
-            self.broken.append(f'{report.nodeid}: {report.longreprtext.splitlines()[-1]}')
+            reason = report.longreprtext.strip().rpartition('\n')[2]
+            self.outcome.broken.append(f'{report.nodeid} could not be read: {reason}')
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test that failed, or that could not start."""
-        if report.failed and report.when == 'call':
-            self.failed.append(report.nodeid)
-        elif report.failed:
-            self.broken.append(f'{report.when} of {report.nodeid}')
-        elif report.passed and report.when == 'call':
-            self.passed += 1
+        """Note a test that passed or failed, or whose fixtures did."""
+        if report.failed and report.when != 'call':
+            self.outcome.broken.append(f'the {report.when} of {report.nodeid} raised')
+        elif report.when == 'call' and not report.skipped:
+            (self.outcome.failed if report.failed else self.outcome.passed).append(report.nodeid)
 
 
 def import_frameworks() -> None:
@@ -67,7 +74,7 @@ def forget() -> None:
             del sys.modules[name]
 
 
-def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> tuple[str, str]:
+def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> Outcome:
     """Run tests in a process of their own.
 
     Args:
@@ -76,50 +83,43 @@ def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> tuple[st
         fresh: Whether to start a new interpreter, which imports the frameworks itself.
 
     Returns:
-        'passed', 'failed' (a test ran and failed) or 'broken' (nothing ran: a file could not be
-        imported, a fixture raised, no such test, the time is over), and what failed.
+        What became of them. A process that dies or takes too long has one entry in ``broken``.
     """
     context = multiprocessing.get_context('spawn' if fresh else 'fork')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run_here, args=(sender, tree, arguments))
     process.start()
     sender.close()
-    outcome = ('broken', f'no answer within {TIME_LIMIT} s')
-    if receiver.poll(TIME_LIMIT):
-        try:
-            outcome = receiver.recv()
-        except EOFError:
-            outcome = ('broken', 'the process of the test died')
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.join()
-    return outcome
+    try:
+        if receiver.poll(TIME_LIMIT):
+            return receiver.recv()
+        return Outcome(broken=[f'no end within {TIME_LIMIT} s'])
+    except EOFError:
+        return Outcome(broken=['the process died'])
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with what the tests started
+        process.join()
 
 
 def _run_here(sender: Connection, tree: Path, arguments: list[str]) -> None:
-    """Answer through ``sender``; output of the tests goes to a file next to the tree."""
-    os.setsid()  # what the tests start ends with them
+    """Send the outcome; the output of the tests goes to a file next to the tree."""
+    os.setsid()
     output = os.open(f'{tree}.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
     forget()
     os.chdir(tree)
-    sys.path[:] = [str(tree)] + [
-        entry for entry in sys.path if Path(entry or '.').resolve() not in (ROOT, tree)
-    ]
+    elsewhere = [entry for entry in sys.path if Path(entry or '.').resolve() not in (ROOT, tree)]
+    sys.path[:] = [str(tree), *elsewhere]
     os.environ['PYTHONPATH'] = str(tree)
+    # A file may change twice in a second, which the time in compiled files does not tell.
     os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
-    sys.dont_write_bytecode = True  # a file changes more than once in a second
+    sys.dont_write_bytecode = True
     recorder = Recorder()
-    code = pytest.main(
-        ['-q', '--runslow', '-p', 'no:cacheprovider', f'--rootdir={tree}', *arguments],
-        plugins=[recorder],
-    )
-    if recorder.failed:
-        sender.send(('failed', recorder.failed[0]))
-    elif recorder.broken:
-        sender.send(('broken', recorder.broken[0]))
-    elif recorder.passed:
-        sender.send(('passed', ''))
-    else:
-        sender.send(('broken', f'no test ran, pytest ends with {code!r}'))
+    options = ['-q', '--runslow', '-p', 'no:cacheprovider', f'--rootdir={tree}']
+    code = pytest.main([*options, *arguments], plugins=[recorder])
+    outcome = recorder.outcome
+    if not (outcome.passed or outcome.failed or outcome.broken):
+        outcome.broken.append(f'no test ran, pytest ends with {code!r}')
+    sender.send(outcome)

@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from pathlib import Path
 
 from tests.planted.fork import ROOT, import_frameworks, run_tests
@@ -32,11 +31,19 @@ def run_all(mistakes: Sequence[Mistake], jobs: int) -> Iterator[tuple[Mistake, s
     """
     import_frameworks()
     context = multiprocessing.get_context('fork')
+    tests = list(dict.fromkeys(mistake.test for mistake in mistakes))
     with (
         tempfile.TemporaryDirectory(prefix='mae-transfer-planted-') as folder,
         ProcessPoolExecutor(jobs, context, copy_tree, (folder,)) as pool,
     ):
-        yield from zip(mistakes, pool.map(check, mistakes), strict=True)
+        # Without mistakes many tests share a process; files stay together for their fixtures.
+        tests.sort()
+        size = -(-len(tests) // jobs)
+        shares = [tests[i : i + size] for i in range(0, len(tests), size)]
+        wrong = {test: what for share in pool.map(check_tests, shares) for test, what in share}
+        planted = pool.map(check, (m for m in mistakes if m.test not in wrong))
+        for mistake in mistakes:
+            yield mistake, wrong[mistake.test] if mistake.test in wrong else next(planted)
 
 
 def copy_tree(folder: str) -> None:
@@ -51,6 +58,21 @@ def copy_tree(folder: str) -> None:
             shutil.copy2(ROOT / name, _folder / name, follow_symlinks=False)
 
 
+def check_tests(tests: list[str]) -> list[tuple[str, str]]:
+    """Run tests without a mistake; return those that do not pass, with what happened."""
+    outcome = run_tests(_folder, tests)
+    passed, failed = ({_bare(node) for node in nodes} for nodes in (outcome.passed, outcome.failed))
+    return [
+        (test, f'fails without a mistake, too: {"; ".join(outcome.broken)}')
+        for test in tests
+        if _bare(test) in failed or _bare(test) not in passed
+    ]
+
+
+def _bare(node: str) -> str:
+    return node.partition('[')[0]
+
+
 def check(mistake: Mistake) -> str:
     """Plant one mistake in the copy of this process, run its test, and restore the file."""
     file = _folder / mistake.file
@@ -61,21 +83,12 @@ def check(mistake: Mistake) -> str:
             compile(planted, mistake.file, 'exec')
     except (ValueError, SyntaxError) as error:
         return f'the entry is wrong: {error}'
-    fresh = mistake.file.startswith(AT_IMPORT)
-    before, what = passes(mistake.test, fresh)
-    if before != 'passed':
-        return f'{before} without the mistake: {what}'
     file.write_text(planted, encoding='utf-8')
     try:
-        kind, what = run_tests(_folder, [mistake.test], fresh)
+        fresh = mistake.file.startswith(AT_IMPORT)
+        outcome = run_tests(_folder, ['--exitfirst', mistake.test], fresh)
     finally:
         file.write_text(text, encoding='utf-8')
-    if kind == 'passed':
-        return 'NOT CAUGHT: the test passes'
-    return '' if kind == 'failed' else f'NOT CAUGHT by a failure of the test, but {what}'
-
-
-@cache
-def passes(test: str, fresh: bool) -> tuple[str, str]:
-    """Run a test without a mistake, once for all entries that name it."""
-    return run_tests(_folder, [test], fresh)
+    if outcome.failed:
+        return ''
+    return f'NOT CAUGHT, {"; ".join(outcome.broken) or "the test passes"}'
