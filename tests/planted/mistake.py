@@ -43,7 +43,7 @@ def plant(mistake: Mistake, text: str) -> str:
     return text.replace(mistake.right, mistake.wrong)
 
 
-def test_is_there(root: Path, node: str) -> bool:
+def has_test(root: Path, node: str) -> bool:
     """Whether the file of a node id defines its function."""
     path, _, function = node.partition('::')
     file = root / path
