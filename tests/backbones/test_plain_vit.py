@@ -17,9 +17,7 @@ def tiny(**changes) -> PlainViT:
     return PlainViT(**{'arch': TINY, 'img_size': 32, 'patch_size': 8, **changes})
 
 
-@pytest.mark.parametrize(
-    'out_type, name', [('tokens', 'token'), ('cls', 'token'), ('avg', 'avg')]
-)
+@pytest.mark.parametrize('out_type, name', [('tokens', 'token'), ('cls', 'token'), ('avg', 'avg')])
 def test_plain_vit__features_equal_timm(out_type, name):
     theirs = timm.create_model(
         'vit_tiny_patch16_224',

@@ -308,7 +308,7 @@ def test_timm_vit__loads_a_file_of_timm(tmp_path):
 
 
 def test_timm_vit__tells_the_statistics_of_the_images(tmp_path, monkeypatch):
-    """timm's are in 0 to 1, a config's in 0 to 255."""
+    """They are in 0 to 1 in timm, and in 0 to 255 in a config."""
     told = []
     monkeypatch.setattr(timm_vit, 'print_log', lambda text, **_: told.append(text))
     make(pretrained=file_of(tmp_path)[0])

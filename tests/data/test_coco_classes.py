@@ -124,7 +124,9 @@ def test_set_coco_classes__training_and_validation_disagree(cfg, tmp_path, categ
         set_coco_classes(cfg)
 
 
-@pytest.mark.parametrize('bbox', [[0, 0, 40, 30], [30, 20, 10, 10], [-1, -1, 42, 32], [35, 2, 5, 3]])
+@pytest.mark.parametrize(
+    'bbox', [[0, 0, 40, 30], [30, 20, 10, 10], [-1, -1, 42, 32], [35, 2, 5, 3]]
+)
 def test_check__boxes_of_a_wide_image_may_reach_its_border(cfg, tmp_path, bbox):
     """40 x 30 pixels, and one more to every side."""
     write_coco(tmp_path / 'train.json', bbox=bbox)

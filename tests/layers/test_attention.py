@@ -107,7 +107,7 @@ def test_attention__rejects(arguments, match):
 
 
 def test_resize_rel_pos__by_hand():
-    """Three distances become five: places .6 i - .2 between the ends, as detectron2 samples them."""
+    """Three distances become five: places .6 i - .2, cut to the ends, as in detectron2."""
     table = torch.tensor([[0.0], [1.0], [2.0]])
     expected = torch.tensor([0.0, 0.4, 1.0, 1.6, 2.0])
     torch.testing.assert_close(resize_rel_pos(table, 3)[:, 0], expected)

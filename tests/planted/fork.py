@@ -5,11 +5,12 @@ then runs in a fork, which imports ``mae_transfer`` and the tests from the folde
 """
 
 import importlib
+import io
 import multiprocessing
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -61,16 +62,17 @@ def import_frameworks() -> None:
     stand_in.__path__ = [str(ROOT / 'mae_transfer')]
     sys.modules['mae_transfer'] = stand_in
     importlib.import_module('mae_transfer.compat.mmcv_ops').install()
-    for name in FRAMEWORKS:
-        with suppress(ModuleNotFoundError):  # a test that needs it says so
-            importlib.import_module(name)
-    forget()
+    with redirect_stdout(io.StringIO()):  # they list other packages to install
+        for name in FRAMEWORKS:
+            with suppress(ModuleNotFoundError):  # a test that needs it says so
+                importlib.import_module(name)
+    forget('mae_transfer')
 
 
-def forget() -> None:
-    """Let the next import read this repository's modules anew."""
+def forget(*packages: str) -> None:
+    """Let the next import read the modules of these packages anew."""
     for name in list(sys.modules):
-        if name.split('.')[0] in ('mae_transfer', 'mae_transfer_command', 'tests', 'tools'):
+        if name.partition('.')[0] in packages:
             del sys.modules[name]
 
 
@@ -92,7 +94,7 @@ def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> Outcome:
     sender.close()
     try:
         if receiver.poll(TIME_LIMIT):
-            return receiver.recv()
+            return Outcome(*receiver.recv())
         return Outcome(broken=[f'no end within {TIME_LIMIT} s'])
     except EOFError:
         return Outcome(broken=['the process died'])
@@ -108,7 +110,7 @@ def _run_here(sender: Connection, tree: Path, arguments: list[str]) -> None:
     output = os.open(f'{tree}.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    forget()
+    forget('mae_transfer', 'mae_transfer_command', 'tests', 'tools')
     os.chdir(tree)
     elsewhere = [entry for entry in sys.path if Path(entry or '.').resolve() not in (ROOT, tree)]
     sys.path[:] = [str(tree), *elsewhere]
@@ -122,4 +124,5 @@ def _run_here(sender: Connection, tree: Path, arguments: list[str]) -> None:
     outcome = recorder.outcome
     if not (outcome.passed or outcome.failed or outcome.broken):
         outcome.broken.append(f'no test ran, pytest ends with {code!r}')
-    sender.send(outcome)
+    # As a tuple: for pickle, the class of this module is not that of the tree's.
+    sender.send((outcome.passed, outcome.failed, outcome.broken))

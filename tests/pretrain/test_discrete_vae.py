@@ -161,7 +161,7 @@ def test_likelihood__paints_pictures_in_the_range_of_dall_e(head, maps, pixels):
 
 
 def residual(block: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """x + a 1x1 convolution of two 3x3 ones, each with a ReLU behind."""
+    """Add a 1x1 convolution of two 3x3 ones, each with a ReLU behind, to x."""
     first, _, second, _, last = block.branch
     y = F.conv2d(x, first.weight, first.bias, padding=1).relu()
     y = F.conv2d(y, second.weight, second.bias, padding=1).relu()
