@@ -3,7 +3,7 @@
 #
 #   make PYTHON=/path/to/python3.12 VENV=/tmp/env test ARGS='-k pos_embed'
 #
-# `make planted` plants the mistakes of tests/planted/mistakes.py, one by one, into a copy of the tree
+# `make planted` plants the mistakes of tests/planted/lists, one by one, into a copy of the tree
 # and runs the test that must see each; ARGS='optim lars' chooses those whose file, line or test has
 # all of these words. It is no part of `make test`.
 #

@@ -1,4 +1,4 @@
-"""The list of planted mistakes does not rot: each line is there once, and so is its test."""
+"""The lists of planted mistakes do not rot: each line is there once, and so is its test."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,22 +6,25 @@ from pathlib import Path
 import pytest
 
 from tests.planted.mistake import Mistake, has_test, plant
-from tests.planted.mistakes import MISTAKES
+from tests.planted.mistakes import MISTAKES, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_mistakes__change_one_line_that_is_there_once():
+    wrong = []
     for mistake in MISTAKES:
-        text = (ROOT / mistake.file).read_text(encoding='utf-8')
-        planted = plant(mistake, text)
-        if mistake.file.endswith('.py'):
-            compile(planted, mistake.file, 'exec')
+        try:
+            planted = plant(mistake, (ROOT / mistake.file).read_text(encoding='utf-8'))
+            if mistake.file.endswith('.py'):
+                compile(planted, mistake.file, 'exec')
+        except (OSError, ValueError, SyntaxError) as error:
+            wrong.append(f'{mistake.name}: {error}')
+    assert wrong == []
 
 
 def test_mistakes__name_a_test_that_exists():
-    missing = [mistake.test for mistake in MISTAKES if not has_test(ROOT, mistake.test)]
-    assert missing == []
+    assert [m.test for m in MISTAKES if not has_test(ROOT, m.test)] == []
 
 
 def test_mistakes__are_many_and_differ():
@@ -33,13 +36,41 @@ def test_mistakes__are_many_and_differ():
         assert mistake.meaning.endswith('.') and mistake.meaning[0].isupper(), mistake
 
 
+TEXT = """\
+file.py
+- a = 1
++ a = 2
+  It is two.
+  tests/test_file.py::test_it
+-     b = 3
++
+  It is gone.
+  tests/test_file.py::test_it
+"""
+
+
+def test_parse__by_hand():
+    test = 'tests/test_file.py::test_it'
+    assert parse(TEXT) == [
+        Mistake('file.py', 'a = 1', 'a = 2', 'It is two.', test),
+        Mistake('file.py', '    b = 3', '', 'It is gone.', test),
+    ]
+
+
+@pytest.mark.parametrize('line', range(9))
+def test_parse__refuses_an_incomplete_entry(line):
+    lines = TEXT.splitlines()
+    del lines[line]
+    with pytest.raises(ValueError, match='not four lines'):
+        parse('\n'.join(lines))
+
+
 @pytest.mark.parametrize(
     ('right', 'wrong', 'words'),
     [
         ('c = 3', 'c = 4', '0 times'),
         ('= 1', '= 2', '2 times'),
         ('b = 2', 'b = 2', 'must change'),
-        ('b = 2', 'b = 2\nc = 3', 'one line'),
     ],
 )
 def test_plant__refuses_an_entry_that_does_not_fit(right, wrong, words):

@@ -380,6 +380,30 @@ def test_export__detectron2_has_the_names_and_shapes_of_its_vit(tmp_path, change
     assert_close(again(images)[0], vit(images)[0])
 
 
+def test_export__detectron2_arguments(tmp_path):
+    """Its models are not installed here, so a table."""
+    vit = make_vit(img_size=48, rel_pos=True, with_cls_token=False)
+    export = export_checkpoint(save_own(tmp_path, vit), 'detectron2')
+    assert export.arguments == dict(
+        patch_size=8, in_chans=3, embed_dim=32, depth=2, mlp_ratio=4.0, qkv_bias=True,
+        use_rel_pos=True, pretrain_img_size=48, pretrain_use_cls_token=True, num_heads=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('changes', 'pool'),
+    [
+        (PLAIN, 'token'),
+        (dict(out_type='avg'), 'avg'),
+        (dict(with_cls_token=False), 'avg'),
+    ],
+)
+def test_export__timm_pools_as_the_encoder_did(tmp_path, changes, pool):
+    export = export_checkpoint(save_own(tmp_path, make_vit(**changes)), 'timm')
+    assert export.arguments['global_pool'] == pool
+    assert export.arguments['fc_norm'] is ('out_type' in changes)
+
+
 def test_export__detectron2_says_what_it_drops(tmp_path):
     export = export_checkpoint(save_own(tmp_path, make_vit()), 'detectron2')
     told = '; '.join(export.steps)
