@@ -24,7 +24,8 @@ FRAMEWORKS = (
     'mmdet.apis', 'mmdet.models', 'mmdet.datasets', 'mmseg.apis', 'mmseg.models', 'mmseg.datasets',
     'mmpretrain.apis', 'mmpretrain.models', 'mmpretrain.datasets', 'pycocotools.coco',
 )  # fmt: skip
-TIME_LIMIT = 600  # seconds: a mistake may make a test wait for ever
+# A test that fails by one of these has not seen what the mistake does.
+NOT_A_FAILURE = ('ImportError', 'ModuleNotFoundError', 'NameError', 'SyntaxError')
 
 
 @dataclass
@@ -50,8 +51,9 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test that passed or failed, or whose fixtures did."""
-        if report.failed and report.when != 'call':
-            self.outcome.broken.append(f'the {report.when} of {report.nodeid} raised')
+        reason = getattr(getattr(report.longrepr, 'reprcrash', None), 'message', '')
+        if report.failed and (report.when != 'call' or reason.startswith(NOT_A_FAILURE)):
+            self.outcome.broken.append(f'the {report.when} of {report.nodeid} raised {reason}')
         elif report.when == 'call' and not report.skipped:
             (self.outcome.failed if report.failed else self.outcome.passed).append(report.nodeid)
 
@@ -76,13 +78,16 @@ def forget(*packages: str) -> None:
             del sys.modules[name]
 
 
-def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> Outcome:
+def run_tests(
+    tree: Path, arguments: list[str], fresh: bool = False, seconds: float = 600
+) -> Outcome:
     """Run tests in a process of their own.
 
     Args:
         tree: Root of a copy of the repository.
         arguments: Of pytest.
         fresh: Whether to start a new interpreter, which imports the frameworks itself.
+        seconds: When to give up: a mistake may make a test wait for ever.
 
     Returns:
         What became of them. A process that dies or takes too long has one entry in ``broken``.
@@ -93,9 +98,9 @@ def run_tests(tree: Path, arguments: list[str], fresh: bool = False) -> Outcome:
     process.start()
     sender.close()
     try:
-        if receiver.poll(TIME_LIMIT):
+        if receiver.poll(seconds):
             return Outcome(*receiver.recv())
-        return Outcome(broken=[f'no end within {TIME_LIMIT} s'])
+        return Outcome(broken=[f'no end within {seconds} s'])
     except EOFError:
         return Outcome(broken=['the process died'])
     finally:

@@ -60,7 +60,7 @@ def copy_tree(folder: str) -> None:
 
 def check_tests(tests: list[str]) -> list[tuple[str, str]]:
     """Run tests without a mistake; return those that do not pass, with what happened."""
-    outcome = run_tests(_folder, tests)
+    outcome = run_tests(_folder, tests, seconds=3600)
     passed, failed = ({_bare(node) for node in nodes} for nodes in (outcome.passed, outcome.failed))
     return [
         (test, f'fails without a mistake, too: {"; ".join(outcome.broken)}')
