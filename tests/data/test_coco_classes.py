@@ -143,15 +143,15 @@ def test_check__boxes_that_leave_the_image_on_one_side(cfg, tmp_path, bbox):
 
 
 def test_check__a_few_boxes_that_leave_the_image_are_told(cfg, tmp_path):
-    """One of eleven is below a tenth; of corners there is no guess."""
+    """One of eleven is below a tenth; a side beyond the image is no corner."""
     write_coco(tmp_path / 'train.json', count=11)
     for i in range(11):
         (tmp_path / 'train' / f'{i}.png').touch()
     coco = json.loads((tmp_path / 'train.json').read_text())
-    coco['annotations'][3]['bbox'] = [30, 20, 20, 20]
+    coco['annotations'][3]['bbox'] = [10, 5, 60, 28]
     (tmp_path / 'train.json').write_text(json.dumps(coco))
     assert any('1 of 11 boxes leave their image' in line for line in set_coco_classes(cfg))
-    coco['annotations'][4]['bbox'] = [30, 20, 20, 20]
+    coco['annotations'][4]['bbox'] = [10, 5, 60, 28]
     (tmp_path / 'train.json').write_text(json.dumps(coco))
     with pytest.raises(ValueError, match='2 of 11 boxes') as error:
         set_coco_classes(cfg)
