@@ -411,3 +411,11 @@ def test_find_backbones__whose_names_begin_alike():
     arch = dict(embed_dims=8, num_layers=1, num_heads=2)
     model = nn.ModuleDict({name: PlainViT(arch, 32) for name in ('encoder', 'encoder_2')})
     assert set(find_backbones(model)) == {'encoder', 'encoder_2'}
+
+
+def test_find_backbones__outermost_alone():
+    """An encoder inside another one is a part of it."""
+    arch = dict(embed_dims=8, num_layers=1, num_heads=2)
+    outer = PlainViT(arch, 32)
+    outer.teacher = PlainViT(arch, 32)
+    assert find_backbones(nn.ModuleDict(dict(encoder=outer))) == {'encoder': outer}
