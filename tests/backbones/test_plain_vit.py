@@ -17,7 +17,7 @@ def tiny(**changes) -> PlainViT:
     return PlainViT(**{'arch': TINY, 'img_size': 32, 'patch_size': 8, **changes})
 
 
-@pytest.mark.parametrize('out_type, name', [('tokens', 'token'), ('avg', 'avg')])
+@pytest.mark.parametrize('out_type, name', [('tokens', 'token'), ('cls', 'token'), ('avg', 'avg')])
 def test_plain_vit__features_equal_timm(out_type, name):
     theirs = timm.create_model(
         'vit_tiny_patch16_224',
@@ -453,8 +453,69 @@ def test_plain_vit__rejects_images_of_other_channels():
         tiny()(torch.zeros(1, 4, 32, 32))
 
 
-def test_archs__are_complete():
-    assert set(ARCHS) == {'tiny', 'small', 'base', 'large', 'huge'}
+def test_archs__have_the_published_sizes():
+    """DeiT's tiny and small, ViT's base, large and huge: width, blocks, heads."""
+    sizes = {name: tuple(arch.values()) for name, arch in ARCHS.items()}
+    assert sizes == {
+        'tiny': (192, 12, 3),
+        'small': (384, 12, 6),
+        'base': (768, 12, 12),
+        'large': (1024, 24, 16),
+        'huge': (1280, 32, 16),
+    }
+    assert all(list(a) == ['embed_dims', 'num_layers', 'num_heads'] for a in ARCHS.values())
+
+
+def test_plain_vit__ratio_of_the_mlp():
+    assert tiny().blocks[1].mlp.fc1.out_features == 4 * 32
+    assert tiny(arch=dict(TINY, mlp_ratio=3)).blocks[1].mlp.fc1.out_features == 3 * 32
+
+
+def test_plain_vit__stores_positions_for_partial_patches():
+    vit = tiny(img_size=(33, 47), pos_embed='learned')
+    assert vit.pos_grid == (5, 6)
+    assert vit.pos_embed.shape == (1, 1 + 5 * 6, 32)
+
+
+@pytest.mark.parametrize('out_type', ['featmap', 'avg'])
+def test_plain_vit__epsilon_of_every_norm(out_type):
+    for changes, eps in ((dict(norm_eps=1e-3), 1e-3), ({}, 1e-6)):
+        vit = tiny(out_type=out_type, **changes)
+        found = [m.eps for m in vit.modules() if isinstance(m, torch.nn.LayerNorm)]
+        assert found == [eps] * 5
+
+
+def test_plain_vit__starts_as_vit_does():
+    """Tokens, positions and linear layers normal with std .02, biases zero."""
+    vit = PlainViT(dict(TINY, embed_dims=256), 128, 8, num_register_tokens=8, rel_pos=False)
+    tensors = [vit.cls_token, vit.reg_token, vit.pos_embed]
+    tensors += [m.weight for m in vit.blocks.modules() if isinstance(m, torch.nn.Linear)]
+    for tensor in tensors:
+        assert tensor.std().item() == pytest.approx(0.02, rel=0.2)
+        assert abs(tensor.mean().item()) < 4 * 0.02 / tensor.numel() ** 0.5
+    for module in vit.blocks.modules():
+        if isinstance(module, torch.nn.Linear):
+            assert not module.bias.any()
+
+
+def test_plain_vit__linear_layers_may_start_as_pytorchs():
+    torch.manual_seed(0)
+    vit = PlainViT(dict(TINY, embed_dims=256), 32, 8, linear_init='torch')
+    for module in vit.blocks.modules():
+        if isinstance(module, torch.nn.Linear):  # uniform within 1 / sqrt(inputs)
+            bound = module.in_features**-0.5
+            assert module.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+            assert module.bias.any()
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_plain_vit__recomputes_activations_in_training_only(training):
+    """Each block runs once more in the backward pass."""
+    vit, runs = tiny(with_cp=True).train(training), []
+    for block in vit.blocks:
+        block.attn.register_forward_hook(lambda *_: runs.append(1))
+    vit(torch.randn(1, 3, 32, 32))[0].sum().backward()
+    assert len(runs) == (4 if training else 2)
 
 
 # ---- what checkpoints state ------------------------------------------------------------------

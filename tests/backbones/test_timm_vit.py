@@ -11,7 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from timm.models import PretrainedCfg
 
-from mae_transfer.backbones import TimmViT, timm_weights
+from mae_transfer.backbones import TimmViT, timm_vit, timm_weights
 from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.support.weights import randomize
@@ -206,6 +206,33 @@ def test_timm_vit__frozen_stages(frozen_stages, blocks):
     assert [block.training for block in vit.model.blocks] == [i >= blocks for i in range(3)]
 
 
+def test_timm_vit__norm_before_the_blocks_is_frozen_with_the_embeddings():
+    model = make('vit_base_patch16_clip_224', frozen_stages=0).model
+    assert not any(p.requires_grad for p in model.norm_pre.parameters())
+    assert all(p.requires_grad for p in model.blocks.parameters())
+
+
+@pytest.mark.parametrize('with_cp', [True, False])
+def test_timm_vit__recomputes_activations_when_asked(with_cp):
+    vit, runs = make(with_cp=with_cp).train(), []
+    for block in vit.model.blocks:
+        block.attn.register_forward_hook(lambda *_: runs.append(1))
+    vit(torch.randn(1, 3, 32, 48))[0].sum().backward()
+    assert len(runs) == (6 if with_cp else 3)
+
+
+@pytest.mark.parametrize(
+    'name, number',
+    [
+        ('vit_tiny_patch16_224', 1),
+        ('samvit_base_patch16', 0),
+        ('vit_small_patch14_reg4_dinov2', 5),
+    ],
+)
+def test_timm_vit__metadata_count_the_prefix_tokens(name, number):
+    assert make(name).metadata()['num_prefix_tokens'] == number
+
+
 @pytest.mark.parametrize('name', ['vit_tiny_patch16_224', 'beit_base_patch16_224'])
 @pytest.mark.parametrize('frozen_stages', [-1, 1])
 def test_timm_vit__recomputed_activations_give_the_same_gradients(name, frozen_stages):
@@ -278,6 +305,19 @@ def test_timm_vit__loads_a_file_of_timm(tmp_path):
     for name, tensor in vit.model.state_dict().items():
         assert torch.equal(tensor, state[name]), name
     assert 'state_dict' not in vit.model.pretrained_cfg
+
+
+def test_timm_vit__tells_the_statistics_of_the_images(tmp_path, monkeypatch):
+    """They are in 0 to 1 in timm, and in 0 to 255 in a config."""
+    told = []
+    monkeypatch.setattr(timm_vit, 'print_log', lambda text, **_: told.append(text))
+    make(pretrained=file_of(tmp_path)[0])
+    assert 'mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]' in told[0]
+
+
+def test_timm_facts__exact_gelu_or_another():
+    assert timm_weights.timm_facts('vit_base_patch16_224')['act'] == 'gelu'
+    assert timm_weights.timm_facts('vit_base_patch16_clip_quickgelu_224')['act'] == 'QuickGELU'
 
 
 def test_timm_vit__loads_a_file_of_mae_with_decoder(tmp_path):

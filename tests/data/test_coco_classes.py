@@ -125,6 +125,40 @@ def test_set_coco_classes__training_and_validation_disagree(cfg, tmp_path, categ
 
 
 @pytest.mark.parametrize(
+    'bbox', [[0, 0, 40, 30], [30, 20, 10, 10], [-1, -1, 42, 32], [35, 2, 5, 3]]
+)
+def test_check__boxes_of_a_wide_image_may_reach_its_border(cfg, tmp_path, bbox):
+    """40 x 30 pixels, and one more to every side."""
+    write_coco(tmp_path / 'train.json', bbox=bbox)
+    assert not any('leave their image' in line for line in set_coco_classes(cfg))
+
+
+@pytest.mark.parametrize(
+    'bbox', [[-2, 5, 20, 12], [10, -2, 20, 12], [22, 5, 20, 12], [10, 20, 20, 12]]
+)
+def test_check__boxes_that_leave_the_image_on_one_side(cfg, tmp_path, bbox):
+    write_coco(tmp_path / 'train.json', bbox=bbox)
+    with pytest.raises(ValueError, match='boxes leave their image'):
+        set_coco_classes(cfg)
+
+
+def test_check__a_few_boxes_that_leave_the_image_are_told(cfg, tmp_path):
+    """One of eleven is below a tenth; a side beyond the image is no corner."""
+    write_coco(tmp_path / 'train.json', count=11)
+    for i in range(11):
+        (tmp_path / 'train' / f'{i}.png').touch()
+    coco = json.loads((tmp_path / 'train.json').read_text())
+    coco['annotations'][3]['bbox'] = [10, 5, 60, 28]
+    (tmp_path / 'train.json').write_text(json.dumps(coco))
+    assert any('1 of 11 boxes leave their image' in line for line in set_coco_classes(cfg))
+    coco['annotations'][4]['bbox'] = [10, 5, 60, 28]
+    (tmp_path / 'train.json').write_text(json.dumps(coco))
+    with pytest.raises(ValueError, match='2 of 11 boxes') as error:
+        set_coco_classes(cfg)
+    assert 'look like' not in str(error.value)
+
+
+@pytest.mark.parametrize(
     'change, message',
     [
         (dict(bbox=[10, 5, 38, 28]), 'look like'),  # corners

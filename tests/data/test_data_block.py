@@ -189,14 +189,21 @@ def test_apply_data_block__few_classes_have_no_top_5(tmp_path):
             train_dataloader=loader,
             val_dataloader=loader,
             val_evaluator=dict(type='Accuracy', topk=(1, 5)),
-            test_evaluator=[dict(type='Accuracy', topk=(1, 2)), dict(type='SingleLabelMetric')],
+            test_evaluator=[
+                dict(type='Accuracy', topk=(1, 2)),
+                dict(type='SingleLabelMetric'),
+                dict(type='Accuracy', topk=(1, 2, 3)),
+            ],
             data=dict(root=str(tmp_path), train_img='train', val_img='val'),
         )
     )
     lines = apply_data_block(cfg)
     assert tuple(cfg.val_evaluator.topk) == (1,)
-    assert tuple(cfg.test_evaluator[0].topk) == (1, 2)
-    assert lines[-1] == 'val_evaluator.topk (1, 5) -> (1,): there are no more classes'
+    assert tuple(cfg.test_evaluator[0].topk) == tuple(cfg.test_evaluator[2].topk) == (1, 2)
+    assert lines[-2:] == [
+        'val_evaluator.topk (1, 5) -> (1,): there are no more classes',
+        'test_evaluator.topk (1, 2, 3) -> (1, 2): there are no more classes',
+    ]
 
 
 def test_apply_data_block__class_weights_of_other_classes_are_dropped_and_told(tmp_path):

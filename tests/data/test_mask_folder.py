@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mae_transfer.data import mask_folder
 from mae_transfer.data.label_map import label_table
 from mae_transfer.data.mask_folder import check_masks, describe_labels
 
@@ -48,6 +49,28 @@ def test_check_masks__value_without_a_meaning(cfg, tmp_path):
     Image.fromarray(np.full((2, 2), 77, np.uint8)).save(tmp_path / 'ann' / 'sub' / 'b.png')
     with pytest.raises(ValueError, match=r'b.png holds .*77 \(4 pixels\)'):
         check_masks(cfg)
+
+
+def test_check_masks__samples_from_all_of_the_folder(cfg, tmp_path, monkeypatch):
+    """Two of five masks: the first and the last, as folders are sorted by scene."""
+    monkeypatch.setattr(mask_folder, 'SAMPLED_MASKS', 2)
+    for i, name in enumerate('cde'):
+        Image.fromarray(np.zeros((2, 4), np.uint8)).save(tmp_path / 'img' / f'{name}.jpg')
+        Image.fromarray(np.full((2, 4), i, np.uint8)).save(tmp_path / 'ann' / f'{name}.png')
+    Image.fromarray(np.full((2, 4), 3, np.uint8)).save(tmp_path / 'ann' / 'sub' / 'b.png')
+    lines, _ = check_masks(cfg)
+    assert lines[0].endswith('values of 2 of 5 masks')
+    assert [line.split()[0] for line in lines[1:]] == ['0', '1', '2', '3']
+
+
+def test_check_masks__of_one_bit(cfg, tmp_path):
+    for name in ('a', 'sub/b'):
+        Image.fromarray(np.eye(2, 4, dtype=bool)).save(tmp_path / 'ann' / f'{name}.png')
+    lines, _ = check_masks(cfg)
+    assert [line.split() for line in lines[1:]] == [
+        ['0', '->', '255', 'ignored', '75.0%'],
+        ['1', '->', '0', 'grass', '25.0%'],
+    ]
 
 
 def test_check_masks__color_masks(cfg, tmp_path):

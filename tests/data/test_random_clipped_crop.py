@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from mae_transfer.data.random_clipped_crop import RandomClippedCrop
 
@@ -61,3 +62,18 @@ def test_random_clipped_crop__wrong_numbers_are_errors(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=name):
         RandomClippedCrop(**{'scale': 16, **wrong})
+
+
+@pytest.mark.parametrize('name', ['bicubic', 'bilinear', 'lanczos'])
+def test_random_clipped_crop__resizes_with_pillow(monkeypatch, name):
+    """Which smooths when it shrinks; OpenCV does not."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)
+    part = Image.fromarray(image[4:36, 10:74])
+    expected = np.asarray(part.resize((16, 16), Image.Resampling[name.upper()]))
+    found = {}
+    for backend in ('pillow', 'cv2'):
+        crop = RandomClippedCrop(16, interpolation=name, backend=backend)
+        monkeypatch.setattr(crop, 'draw_crop', lambda height, width: (4, 10, 32, 64))
+        found[backend] = crop(dict(img=image.copy()))['img']
+    np.testing.assert_array_equal(found['pillow'], expected)
+    assert (found['cv2'] != expected).any()

@@ -139,3 +139,18 @@ def test_methods__their_configs_exist():
     configs |= {start.pretrain_config for start in starts if start.pretrain_config}
     configs |= {start.tokenizer_config for start in starts if start.tokenizer_config}
     assert configs == {str(path.relative_to(ROOT)) for path in Path(ROOT).glob('configs/demo/*.py')}
+
+
+@pytest.mark.parametrize(
+    ('method', 'pretrained', 'iterations'),
+    [('mae', 'MAE', 2000), ('mae-long', 'MAE', 3600), ('cae', 'CAE', 2000)],
+)
+def test_methods__random_weights_have_no_pre_training(method, pretrained, iterations):
+    starts = METHODS[method].starts
+    assert set(starts) == {'random', pretrained}
+    assert starts['random'].pretrain_config is None
+    config = starts[pretrained].pretrain_config
+    assert f'/{pretrained.lower()}_vit-demo-p8' in config and f'-{iterations}i_' in config
+    assert set(starts['random'].task_configs) == set(starts[pretrained].task_configs)
+    for start, name in (('random', 'mae'), (pretrained, pretrained.lower())):
+        assert all(f'_{name}-pre_' in path for path in starts[start].task_configs.values())

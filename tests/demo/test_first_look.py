@@ -1,6 +1,7 @@
 """What the picture of a comparison shows: which scenes, which detections, where."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ import torch
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from mae_transfer.demo.first_look import Objects, Row, choose, draw_rows, objects_of, rightness
+from mae_transfer.demo.first_look import (
+    Objects,
+    Row,
+    choose,
+    draw_rows,
+    objects_of,
+    reconstruct,
+    rightness,
+)
+from mae_transfer.pretrain import RandomMasking
 
 
 def objects(*places: tuple[int, int], size: int = 64) -> Objects:
@@ -86,3 +96,30 @@ def test_drawing__panels_in_their_columns():
     assert colored(4, 0)[:, 0].max() > 50 and len(colored(4, 1)) == 0
     assert len(colored(5, 1)) == 186 * 188
     assert len(content) < 300_000
+
+
+class Copier(torch.nn.Module):
+    """Stands for a masked autoencoder that predicts what it gets, normalized."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = SimpleNamespace(patch_size=(8, 8))
+        self.masking = RandomMasking(0.75)
+        self.data_preprocessor = SimpleNamespace(
+            mean=torch.tensor([120.0, 110.0, 100.0]).reshape(3, 1, 1),
+            std=torch.tensor([60.0, 55.0, 50.0]).reshape(3, 1, 1),
+        )
+        self.seen = torch.empty(0)
+
+    def reconstruct(self, inputs, mask):
+        self.seen = inputs
+        return torch.zeros_like(inputs), inputs, mask
+
+
+def test_reconstruct__shows_the_picture_that_the_model_saw_normalized():
+    image, model = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8), Copier()
+    shown, visible, completed, hidden = reconstruct(model, image)
+    assert (shown == image).all() and (completed == image).all()
+    assert (visible == [120, 110, 100]).all()
+    assert hidden == 0.75
+    torch.testing.assert_close(model.seen[0, 2], (torch.tensor(image[..., 2]) - 100.0) / 50)

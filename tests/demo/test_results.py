@@ -1,6 +1,7 @@
 import pytest
 
 from mae_transfer.demo.results import (
+    collect,
     read_results,
     results_table,
     summary_rows,
@@ -39,6 +40,11 @@ def test_summary__mean_spread_and_difference_by_hand():
         ['random', '10.5 ± 0.7', '4.0', '-'],
         ['MAE - random', '+21.5', '+17.0', '-'],
     ]
+
+
+def test_collect__one_metric_of_one_start_by_seed():
+    assert collect(RECORDS, 'MAE', 'box_AP') == [34.0, 30.0]
+    assert collect(RECORDS, 'random', 'mask_AP') == [4.0]
 
 
 def test_table__holds_the_summary():

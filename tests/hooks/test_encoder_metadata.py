@@ -44,6 +44,14 @@ def test_encoder_metadata_hook__timm_encoder(tmp_path):
     assert (facts['num_heads'], facts['pos_grid'], facts['act']) == (2, [2, 8], 'gelu')
 
 
+def test_encoder_metadata_hook__states_the_pre_training(tmp_path):
+    model = MeanModel(make_vit(img_size=(16, 64)))
+    model.pretraining_metadata = lambda: dict(norm_pix=False, mask_ratio=0.6)
+    make_runner(tmp_path, model).train()
+    facts = torch.load(tmp_path / 'iter_2.pth', weights_only=False)['meta']['mae_transfer']
+    assert facts == model.backbone.metadata() | dict(norm_pix=False, mask_ratio=0.6)
+
+
 def test_encoder_metadata_hook__model_without_encoder(tmp_path):
     runner = make_runner(tmp_path, MeanModel(torch.nn.Conv2d(3, 3, 1)))
     with pytest.raises(ValueError, match='the model has 0 PlainViT or TimmViT'):

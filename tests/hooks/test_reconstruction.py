@@ -10,6 +10,7 @@ from mae_transfer.hooks.reconstruction import (
     TITLE_HEIGHT,
     ReconstructionHook,
     draw_columns,
+    fixed_masks,
     reconstruction_columns,
     to_pixels,
 )
@@ -57,6 +58,22 @@ def test_columns__four_in_pixels():
         rest = column.clone()
         rest[patch] = 250
         assert (rest == 250).all()
+
+
+def test_columns__of_patches_that_are_no_squares():
+    """Patches of 8 x 4 pixels, 2 x 6 of them: the last of the first row is hidden."""
+    painter = Painter()
+    painter.backbone.patch_size = (8, 4)
+    painter.reconstruct = lambda inputs, mask: (inputs, torch.ones_like(inputs), mask)
+    mask = torch.zeros(1, 12, dtype=torch.bool)
+    mask[0, 5] = True
+    *_, completed = reconstruction_columns(painter, torch.zeros(1, 3, 16, 24), mask)
+    expected = torch.zeros(16, 24)
+    expected[:8, 20:] = 1
+    assert (completed == expected).all()
+    fixed = fixed_masks(painter, torch.zeros(3, 3, 16, 24))
+    assert fixed.shape == (3, 12) and fixed.sum(1).tolist() == [9, 9, 9]
+    assert torch.equal(fixed, fixed_masks(painter, torch.zeros(3, 3, 16, 24)))
 
 
 def test_drawing__enlarged_cells_under_their_titles():
@@ -110,6 +127,23 @@ def test_hook__draws_at_the_interval_and_at_the_end(tmp_path):
     pictures = [cv2.imread(str(tmp_path / 'reconstructions' / name)) for name in files]
     assert pictures[0].shape[0] == TITLE_HEIGHT + 2 + 2 * 162 and (pictures[0] == pictures[2]).all()
     assert runner.model.training
+
+
+def test_hook__writes_red_as_red(tmp_path):
+    """Pictures of values 240, 10, 40 in the channels of RGB; OpenCV reads BGR."""
+    runner = fake_runner(tmp_path, [])
+    color = torch.tensor([240, 10, 40]).reshape(3, 1, 1).expand(3, 16, 24)
+    runner.train_dataloader.dataset = [dict(inputs=color)]
+    hook = ReconstructionHook(num_images=1)
+    hook.before_train(runner)
+    hook.draw(runner)
+    picture = cv2.imread(str(tmp_path / 'reconstructions' / 'iter_1.png'))
+    assert picture[TITLE_HEIGHT + 20, 20].tolist() == [40, 10, 240]
+
+
+def test_to_pixels__cuts_colors_out_of_range():
+    batch = torch.tensor([-3.0, 0.0, 9.0]).reshape(1, 1, 1, 3).expand(1, 3, 1, 3)
+    assert to_pixels(batch, Preprocessor())[0, 0, 0].tolist() == [0, 100, 255]
 
 
 def test_hook__refuses_before_training_what_cannot_be_drawn(tmp_path, monkeypatch):

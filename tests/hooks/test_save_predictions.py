@@ -98,6 +98,7 @@ class DetectionVisualizer(Visualizer):
 
     def add_datasample(self, name, image, data_sample, out_file):
         self.calls.append((image.shape, data_sample.pred_instances.bboxes[0, 0].item(), out_file))
+        self.image = image
 
 
 class ClassificationVisualizer(Visualizer):
@@ -117,12 +118,26 @@ def draw_two(hook: SavePredictionsHook, visualizer: Visualizer, path, prefix) ->
 
 
 def test_hook__draws_enlarged_detections_with_thin_lines(picture, tmp_path):
-    path, _ = picture
+    path, pixels = picture
     visualizer = DetectionVisualizer()
     hook = SavePredictionsHook(str(tmp_path / 'drawn'), most=1)
     calls = draw_two(hook, visualizer, path, dict(img=str(tmp_path / 'images')))
     assert calls == [((400, 1000, 3), 10.0, str(tmp_path / 'drawn' / 'val_0.jpg.png'))]
     assert visualizer.line_width == 1 and not hasattr(visualizer, 'alpha')
+    assert (visualizer.image[::10, ::10] == pixels).all()  # RGB
+
+
+@pytest.mark.parametrize(('most', 'drawn'), [(2, [2, 0]), (4, [3, 1]), (None, [3, 3])])
+def test_hook__draws_no_more_than_asked(picture, tmp_path, most, drawn):
+    """Two batches of three pictures."""
+    dataset = SimpleNamespace(data_prefix=str(tmp_path / 'images'))
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    runner = SimpleNamespace(visualizer=DetectionVisualizer(), test_loop=loop)
+    hook, counts = SavePredictionsHook(str(tmp_path / 'drawn'), most), []
+    for i in range(2):
+        hook.after_test_iter(runner, i, outputs=[sample_of(str(picture[0]))] * 3)
+        counts.append(len(runner.visualizer.calls) - sum(counts))
+    assert counts == drawn
 
 
 def test_hook__draws_classes(picture, tmp_path):

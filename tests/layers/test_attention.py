@@ -104,3 +104,19 @@ def test_resize_rel_pos__a_straight_line_stays_straight():
 def test_attention__rejects(arguments, match):
     with pytest.raises(ValueError, match=match):
         Attention(*arguments)
+
+
+def test_resize_rel_pos__by_hand():
+    """Three distances become five: places .6 i - .2, cut to the ends, as in detectron2."""
+    table = torch.tensor([[0.0], [1.0], [2.0]])
+    expected = torch.tensor([0.0, 0.4, 1.0, 1.6, 2.0])
+    torch.testing.assert_close(resize_rel_pos(table, 3)[:, 0], expected)
+
+
+def test_block__width_of_the_mlp_and_epsilon_of_both_norms():
+    block = Block(16, 2, mlp_ratio=2.5, norm_eps=1e-3)
+    assert block.mlp.fc1.out_features == block.mlp.fc2.in_features == 40
+    assert block.norm1.eps == block.norm2.eps == 1e-3
+    default = Block(16, 2)
+    assert default.mlp.fc1.out_features == 64
+    assert default.norm1.eps == default.norm2.eps == 1e-6

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from mae_transfer.layers.patch_embed import PatchEmbed
@@ -12,9 +13,11 @@ def test_embed_visible__equals_embedding_all_and_selecting():
     torch.testing.assert_close(embed.embed_visible(images, ids_keep), expected)
 
 
-def test_patch_embed__pads_right_and_bottom_with_zeros():
-    embed = PatchEmbed(1, 8, (4, 4))
-    image = torch.randn(1, 1, 6, 9)
-    padded = torch.zeros(1, 1, 8, 12)
-    padded[..., :6, :9] = image
+@pytest.mark.parametrize('size', [(9, 7), (9, 10), (12, 7)])
+def test_patch_embed__pads_right_and_bottom_with_zeros(size):
+    """Both sides, or one of them, to whole patches of 4 x 5."""
+    embed = PatchEmbed(1, 8, (4, 5))
+    image = torch.randn(1, 1, *size)
+    padded = torch.zeros(1, 1, 12, 10)
+    padded[..., : size[0], : size[1]] = image
     torch.testing.assert_close(embed(image), embed(padded))

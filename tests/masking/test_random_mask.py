@@ -19,6 +19,8 @@ from mae_transfer.masking.token_index import (
         (400, 0.9, 39),
         (100, 0.8, 19),
         (64, 0.5, 32),
+        (4, 0.75, 1),
+        (4, 0.25, 3),
     ],
 )
 def test_count_kept__truncates_like_the_paper(num_patches, ratio, kept):

@@ -5,6 +5,8 @@ from mmengine.registry import DefaultScope
 from timm.layers import LayerNorm2d
 from torch.testing import assert_close
 
+from mae_transfer.necks.channel_norm import ChannelLN
+
 
 @pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmseg'])
 def test_channel_norm__is_found_from_every_scope(scope):
@@ -31,3 +33,8 @@ def test_channel_norm__works_in_conv_module():
 def test_channel_norm__eps_left_to_mmcv_is_told():
     with pytest.warns(UserWarning, match='eps=1e-6'):
         build_norm_layer(dict(type='ChannelLN'), 8)
+
+
+def test_channel_norm__epsilon_is_the_given_one():
+    assert ChannelLN(8, eps=1e-3).eps == 1e-3
+    assert ChannelLN(8).eps == 1e-6

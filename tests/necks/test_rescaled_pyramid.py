@@ -72,3 +72,8 @@ def test_rescaled_pyramid__a_side_of_one_stays_one():
 def test_rescaled_pyramid__wrong_input(maps, words):
     with pytest.raises(ValueError, match=words):
         RescaledPyramid(4)(maps)
+
+
+def test_rescaled_pyramid__norm_is_synchronized_by_default():
+    """As published: statistics of all GPUs."""
+    assert isinstance(RescaledPyramid(8).upsample_4x[1], torch.nn.SyncBatchNorm)

@@ -106,3 +106,16 @@ def test_lars__numbers_out_of_range_are_errors(wrong):
 
 def test_lars__is_registered_for_every_framework():
     assert OPTIMIZERS.get('MAELARS') is MAELARS
+
+
+@pytest.mark.parametrize('size', [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize('slope', [1e-3, 1.0, 1e3])
+def test_lars__step_is_a_fraction_of_a_weight_of_any_size(size, slope):
+    """Without decay the first step is lr * trust * |p| long, here .5 * .01 of it."""
+    weight = torch.nn.Parameter(torch.randn(3, 4, dtype=torch.float64))
+    weight.data *= size / weight.data.norm()
+    weight.grad = torch.randn(3, 4, dtype=torch.float64)
+    weight.grad *= slope / weight.grad.norm()
+    before, direction = weight.detach().clone(), weight.grad / slope
+    MAELARS([weight], lr=0.5, trust_coefficient=0.01).step()
+    torch.testing.assert_close(before - weight.detach(), 0.5 * 0.01 * size * direction)

@@ -12,6 +12,8 @@ from torch.testing import assert_close
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.optim.layer_decay import (
     LayerDecayOptimWrapperConstructor,
+    find_backbones,
+    fits,
     strip_wrappers,
 )
 from tests.references.naive_layer_decay import (
@@ -382,3 +384,38 @@ def test_log__names_without_match(monkeypatch):
     model = TinyTask(with_cls_token=False)
     build_optim_wrapper(model, optim_cfg(0.7, no_decay=('1d', 'cls_token')))
     assert "no_decay: ['cls_token'] fit no parameter of TinyTask" in lines
+
+
+@pytest.mark.parametrize(
+    ('owner', 'is_norm'),
+    [
+        (nn.BatchNorm1d(4), True),
+        (nn.BatchNorm2d(4), True),
+        (nn.SyncBatchNorm(4), True),
+        (nn.InstanceNorm2d(4, affine=True), True),
+        (nn.GroupNorm(2, 4), True),
+        (nn.LayerNorm(4), True),
+        (nn.RMSNorm(4), True),
+        (LayerNorm2d(4), False),  # Detectron2 does not count its own as a norm
+        (nn.Conv2d(4, 4, 1), False),
+        (nn.Linear(4, 4), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
+)
+def test_rule_norm__asks_for_the_class(owner, is_norm):
+    for name, parameter in owner.named_parameters():
+        assert fits('norm', f'neck.0.{name}', parameter.ndim, owner) is is_norm
+
+
+def test_find_backbones__whose_names_begin_alike():
+    arch = dict(embed_dims=8, num_layers=1, num_heads=2)
+    model = nn.ModuleDict({name: PlainViT(arch, 32) for name in ('encoder', 'encoder_2')})
+    assert set(find_backbones(model)) == {'encoder', 'encoder_2'}
+
+
+def test_find_backbones__outermost_alone():
+    """An encoder inside another one is a part of it."""
+    arch = dict(embed_dims=8, num_layers=1, num_heads=2)
+    outer = PlainViT(arch, 32)
+    outer.teacher = PlainViT(arch, 32)
+    assert find_backbones(nn.ModuleDict(dict(encoder=outer))) == {'encoder': outer}

@@ -171,6 +171,18 @@ def test_neck__interpolates_positions_to_another_grid():
     assert latent.shape == (1, 7, D) and latent.isfinite().all()
 
 
+def test_neck__hands_its_options_to_both_parts():
+    neck = ContextNeck(
+        D, (2, 2), 5, D, 2, 2, HEADS, 3.0, 0.2, drop_path_rate=0.3, norm_eps=1e-3
+    )  # fmt: skip
+    for part in (neck.regressor, neck.decoder):
+        last = part.blocks[-1]
+        assert max(m.drop_prob for m in last.modules() if hasattr(m, 'drop_prob')) == 0.3
+        assert last.mlp.fc1.out_features == 3 * D
+        assert last.ls1.gamma.unique().item() == pytest.approx(0.2)
+        assert {m.eps for m in part.modules() if isinstance(m, nn.LayerNorm)} == {1e-3}
+
+
 # ---- losses, views and targets
 
 
@@ -201,6 +213,16 @@ def test_context_loss__no_gradient_passes_into_the_latent_target():
     losses = head.loss(torch.randn(2, M, 5), torch.randint(5, (2, M)), latent, latent_target)
     losses['loss_alignment'].backward()
     assert latent_target.grad is None and latent.grad.abs().sum() > 0
+
+
+def test_context_loss__alignment_is_computed_in_float32():
+    head = ContextLoss(dict(type='TokenLoss'), align_weight=1.0)
+    latent, latent_target = torch.randn(2, M, D).bfloat16(), torch.randn(2, M, D).bfloat16()
+    pred, target = torch.randn(2, M, 5), torch.randint(5, (2, M))
+    loss = head.loss(pred, target, latent, latent_target)['loss_alignment']
+    expected = (latent.double() - latent_target.double()).square().mean()
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize('target', [torch.arange(12).view(2, 6), torch.randn(2, 6, 3)])

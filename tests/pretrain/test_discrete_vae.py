@@ -144,7 +144,62 @@ def test_logit_laplace__is_a_density():
     torch.testing.assert_close(torch.exp(-mean_log).double(), density[::2000], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ('head', 'maps', 'pixels'),
+    [
+        (SquaredErrorLikelihood(), [-3.0, 0.5, 3.0], [0.1, 0.7, 0.9]),
+        # sigmoid(ln 3) = 3/4; the second half of the maps is the scale
+        (LogitLaplaceLikelihood(), [-9.0, math.log(3), 9.0, 1.0, 2.0, 3.0], [0.1, 0.75, 0.9]),
+    ],
+)
+def test_likelihood__paints_pictures_in_the_range_of_dall_e(head, maps, pixels):
+    found = head.to_images(torch.tensor(maps).reshape(1, -1, 1, 1))
+    torch.testing.assert_close(found.flatten(), torch.tensor(pixels))
+
+
 # ---- the model
+
+
+def residual(block: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Add a 1x1 convolution of two 3x3 ones, each with a ReLU behind, to x."""
+    first, _, second, _, last = block.branch
+    y = F.conv2d(x, first.weight, first.bias, padding=1).relu()
+    y = F.conv2d(y, second.weight, second.bias, padding=1).relu()
+    return x + F.conv2d(y, last.weight, last.bias)
+
+
+@torch.no_grad()
+def test_encoder_and_decoder__equal_the_layers_of_beits_code():
+    """Kernels of 4 at stride 2, residual blocks, 1x1 convolutions; pictures in [-1, 1]."""
+    model, images = small(num_blocks=2), pictures()
+    x = (images - 0.5) / 0.4
+    for conv, _ in model.backbone.downsample:
+        assert conv.kernel_size == (4, 4)
+        x = F.conv2d(x, conv.weight, conv.bias, stride=2, padding=1).relu()
+    for block in model.backbone.blocks:
+        x = residual(block, x)
+    logits = model.backbone.to_logits
+    expected = F.conv2d(x, logits.weight, logits.bias)
+    torch.testing.assert_close(model.code_logits(images), expected)
+
+    embedded = torch.randn(2, 5, 2, 3)
+    x = F.conv2d(embedded, model.neck.from_codes.weight, model.neck.from_codes.bias)
+    for block in model.neck.blocks:
+        x = residual(block, x)
+    for conv, _ in model.neck.upsample:
+        assert conv.kernel_size == (4, 4)
+        x = F.conv_transpose2d(x, conv.weight, conv.bias, stride=2, padding=1).relu()
+    expected = F.conv2d(x, model.neck.to_maps.weight, model.neck.to_maps.bias)
+    torch.testing.assert_close(model.neck(embedded), expected)
+
+
+def test_preprocessor__turns_bgr_to_rgb():
+    """As the pictures are read; of one channel there is nothing to turn."""
+    pixels = torch.tensor([1, 2, 3], dtype=torch.uint8).reshape(1, 3, 1, 1)
+    inputs = small().data_preprocessor({'inputs': pixels, 'data_samples': []})['inputs']
+    torch.testing.assert_close(inputs.flatten(), (torch.tensor([3.0, 2.0, 1.0]) - MEAN) / STD)
+    gray = {'inputs': pixels[:, :1], 'data_samples': []}
+    assert small(in_channels=1).data_preprocessor(gray)['inputs'].shape == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize('head', [SQUARED, LAPLACE], ids=['squared', 'laplace'])

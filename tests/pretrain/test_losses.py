@@ -1,11 +1,11 @@
-"""The token loss against its formula, by hand and by a loop."""
+"""The losses against their formulas, by hand and by a loop, and their precision."""
 
 import math
 
 import pytest
 import torch
 
-from mae_transfer.pretrain.losses import TokenLoss, masked_token_cross_entropy
+from mae_transfer.pretrain.losses import MaskedPatchLoss, TokenLoss, masked_token_cross_entropy
 from tests.references.naive_cae import naive_token_loss
 
 
@@ -49,10 +49,11 @@ def test_token_loss__left_out_patches_count_as_zero():
     torch.testing.assert_close(loss, kept * 3 / 4)
 
 
-def test_token_loss__is_computed_in_float32():
+@pytest.mark.parametrize('autocast', [True, False])
+def test_token_loss__is_computed_in_float32(autocast):
     logits = torch.randn(2, 4, 8192).bfloat16()
     tokens = torch.randint(8192, (2, 4))
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
         loss = TokenLoss().loss(logits, tokens, torch.ones(2, 4))
     expected = torch.nn.functional.cross_entropy(logits.double().flatten(0, 1), tokens.flatten())
     assert loss.dtype == torch.float32
@@ -65,3 +66,15 @@ def test_token_loss__is_computed_in_float32():
 def test_token_loss__refuses_targets_that_are_no_tokens(target):
     with pytest.raises(ValueError, match='one int64 token for each prediction'):
         TokenLoss().loss(torch.zeros(2, 4, 8), target, torch.ones(2, 4))
+
+
+def test_patch_loss__is_computed_in_float32():
+    """Differences of numbers near 100, which bfloat16 would round to halves."""
+    pred, target = (100 + torch.randn(2, 4, 12)).bfloat16(), 100 + torch.randn(2, 4, 12)
+    mask = torch.tensor([[1, 0, 1, 1], [0, 1, 1, 1]])
+    for shown in (target, target.bfloat16()):
+        errors = (pred.double() - shown.double()).square().mean(-1)
+        loss = MaskedPatchLoss().loss(pred, shown, mask)
+        assert loss.dtype == torch.float32
+        expected = errors[mask == 1].mean()
+        torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)

@@ -7,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import resize
 
 from mae_transfer.pretrain import DiscreteVAE, MaskedAutoencoder, TokenTarget
+from mae_transfer.pretrain.token_target import fingerprint
 from mae_transfer.pretrain.tokenizer_range import MEAN, STD
 
 TOKENIZER = dict(
@@ -105,6 +108,26 @@ def test_target__reduces_and_renormalizes_what_another_view_was_given(saved):
     torch.testing.assert_close(tokens, expected)
 
 
+def test_target__reduces_smoothly_and_stays_in_range(saved):
+    """Bicubic with antialiasing, as Pillow; what overshoots at edges is cut to DALL-E's range."""
+    target, seen = TokenTarget(TOKENIZER, saved[1], view_size=(8, 12)), []
+    target.tokenizer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    images = torch.where(torch.rand(2, 3, 16, 24) < 0.5, 0.1, 0.9)
+    target(images)
+    expected = resize(images, [8, 12], InterpolationMode.BICUBIC, antialias=True)
+    assert (images.amin(), images.amax()) == (seen[0].amin(), seen[0].amax())
+    torch.testing.assert_close(seen[0], expected.clamp(0.1, 0.9))
+
+
+def test_fingerprint__tells_weights_and_their_places_apart():
+    weights = nn.Linear(3, 3, bias=False)
+    one, other = nn.ModuleDict(dict(a=weights)), nn.ModuleDict(dict(b=weights))
+    assert fingerprint(one) == fingerprint(copy.deepcopy(one))
+    assert fingerprint(one) != fingerprint(other)
+    other.b = nn.Linear(3, 3, bias=False)
+    assert fingerprint(one) != fingerprint(nn.ModuleDict(dict(a=other.b)))
+
+
 def test_target__paints_predictions_on_the_scale_of_the_images(saved):
     tokenizer, path = saved
     tokens = torch.randint(7, (2, 6))
@@ -167,6 +190,16 @@ def test_target__rejects(saved, options, words):
 def test_target__refuses_pictures_of_another_range(saved):
     with pytest.raises(ValueError, match='second_mean'):
         TokenTarget(TOKENIZER, saved[1])(torch.randn(1, 3, 8, 12))
+
+
+@pytest.mark.parametrize('value', [0.098, 0.902])
+def test_target__range_has_a_margin_for_rounding_alone(saved, value):
+    images = views()
+    images[0, 0, 0, 0] = value
+    with pytest.raises(ValueError, match='second_mean'):
+        TokenTarget(TOKENIZER, saved[1])(images)
+    images[0, 0, 0, 0] = 0.5 + (value - 0.5) * 0.4005 / 0.402
+    TokenTarget(TOKENIZER, saved[1])(images)
 
 
 def test_mae__predicts_tokens(saved):

@@ -9,7 +9,13 @@ from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
 from mae_transfer.run.epoch import Epoch
-from mae_transfer.run.length import check_lengths, length_of, set_length
+from mae_transfer.run.length import (
+    check_lengths,
+    count_validations,
+    length_of,
+    set_length,
+    validate_once,
+)
 from mae_transfer.run.places import ROOT
 from tests.support.least_squares import config as least_squares
 
@@ -324,3 +330,29 @@ def test_set_length__follows_a_given_warm_up_without_another_length():
     told = lengthen(cfg, {'param_scheduler.0.end': 30})
     assert told == 'param_scheduler.1.begin 100 -> 30, where the given warm-up ends'
     assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end) == (30, 2000)
+
+
+@pytest.mark.parametrize(
+    ('loop', 'count'),
+    [
+        (dict(max_iters=10, val_interval=5), 2),
+        (dict(max_iters=11, val_interval=5), 3),  # the last one is at the end
+        (dict(max_iters=2500), 3),  # MMEngine validates every 1000 iterations
+        (dict(max_epochs=7), 7),
+    ],
+)
+def test_count_validations__by_hand(loop, count):
+    assert count_validations(Config(dict(train_cfg=loop, val_cfg=dict()))) == count
+    assert count_validations(Config(dict(train_cfg=loop))) == 0
+
+
+def test_validate_once__at_the_end_alone():
+    cfg = Config(
+        dict(
+            train_cfg=dict(max_iters=50, val_interval=5, dynamic_intervals=[(40, 1)]),
+            val_cfg=dict(),
+        )
+    )
+    validate_once(cfg)
+    assert cfg.train_cfg == dict(max_iters=50, val_interval=50)
+    assert count_validations(cfg) == 1

@@ -380,6 +380,58 @@ def test_export__detectron2_has_the_names_and_shapes_of_its_vit(tmp_path, change
     assert_close(again(images)[0], vit(images)[0])
 
 
+def test_export__tells_what_was_done_to_encoder_and_decoder(tmp_path):
+    """Layer scale of the one is folded; the other's missing biases are zeros."""
+    model = own_mae(layer_scale_init=0.5)
+    for block in model.neck.decoder_blocks:
+        block.attn.qkv.bias = None
+    export = export_checkpoint(save_mae(tmp_path, model), 'fair-mae')
+    assert [step.partition(':')[0] for step in export.steps] == [
+        'layer scale',
+        'bias of query, key and value',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'number'),
+    [(PLAIN, 1), (dict(with_cls_token=False), 0), (dict(num_register_tokens=2), 3)],
+)
+def test_export__metadata_count_the_prefix_tokens(tmp_path, changes, number):
+    export = export_checkpoint(save_own(tmp_path, make_vit(**changes)), 'mae_transfer')
+    assert read_checkpoint(export.path).metadata['num_prefix_tokens'] == number
+
+
+def test_export__ratio_of_the_mlp(tmp_path):
+    arch = dict(embed_dims=32, num_layers=2, num_heads=4, mlp_ratio=3.0)
+    source = save_own(tmp_path, make_vit(arch=arch))
+    assert export_checkpoint(source, 'mae_transfer').arguments['arch']['mlp_ratio'] == 3
+    assert export_checkpoint(source, 'timm').arguments['mlp_ratio'] == 3
+
+
+def test_export__detectron2_arguments(tmp_path):
+    """Its models are not installed here, so a table."""
+    vit = make_vit(img_size=48, rel_pos=True, with_cls_token=False)
+    export = export_checkpoint(save_own(tmp_path, vit), 'detectron2')
+    assert export.arguments == dict(
+        patch_size=8, in_chans=3, embed_dim=32, depth=2, mlp_ratio=4.0, qkv_bias=True,
+        use_rel_pos=True, pretrain_img_size=48, pretrain_use_cls_token=True, num_heads=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('changes', 'pool'),
+    [
+        (PLAIN, 'token'),
+        (dict(out_type='avg'), 'avg'),
+        (dict(with_cls_token=False), 'avg'),
+    ],
+)
+def test_export__timm_pools_as_the_encoder_did(tmp_path, changes, pool):
+    export = export_checkpoint(save_own(tmp_path, make_vit(**changes)), 'timm')
+    assert export.arguments['global_pool'] == pool
+    assert export.arguments['fc_norm'] is ('out_type' in changes)
+
+
 def test_export__detectron2_says_what_it_drops(tmp_path):
     export = export_checkpoint(save_own(tmp_path, make_vit()), 'detectron2')
     told = '; '.join(export.steps)

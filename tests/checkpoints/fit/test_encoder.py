@@ -11,6 +11,7 @@ from mae_transfer.checkpoints.layouts.facts import check_facts, gather_facts
 from mae_transfer.checkpoints.layouts.table import layout_named
 from mae_transfer.checkpoints.layouts.translate import EncoderTensors
 from mae_transfer.checkpoints.steps import Resized
+from mae_transfer.layers.rel_pos import resize_rel_pos_table
 from tests.references.checkpoint_files import ARCH, make_vit
 
 PLACES = {'pos_grid': [2, 8]}
@@ -159,6 +160,19 @@ def test_fit_encoder__relative_positions():
     assert resized.shape == (15, 8)
     assert_close(resized[7], table[2])  # distance zero stays in the middle
     assert_close(resized[1], table[0])  # (1 + .5) * 5 / 15 - .5 = 0: hits the first entry
+
+
+def test_fit_encoder__tables_are_those_of_the_size_that_the_file_states():
+    """3 x 7 patches in the file, 7 x 3 in the encoder: as many rows."""
+    plain = dict(rel_pos='table', with_cls_token=False)
+    source = make_vit(img_size=(24, 56), **plain)
+    name = 'blocks.1.attn.relative_position_bias_table'
+    fitted, _ = fit(
+        make_vit(seed=1, img_size=(56, 24), **plain), source.state_dict(), source.metadata()
+    )
+    expected = resize_rel_pos_table(source.state_dict()[name], (3, 7), (7, 3))
+    assert_close(fitted[name], expected, atol=0, rtol=0)
+    assert not torch.equal(expected, source.state_dict()[name])
 
 
 def test_fit_encoder__fresh_by_design():

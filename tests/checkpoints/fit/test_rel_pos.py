@@ -20,6 +20,7 @@ def words_of(steps):
         (729, (32, 32), None, ((14, 14), 0)),
         (5 * 13 + 3, (3, 7), None, ((3, 7), 1)),  # the encoder's own window
         (5 * 13, (4, 4), (3, 7), ((3, 7), 0)),  # a stated one
+        (5 * 13, (7, 3), (3, 7), ((3, 7), 0)),  # before an own one with as many rows
         (49, (3, 7), (5, 5), ((4, 4), 0)),  # 7 * 7, whatever is stated
     ],
 )

@@ -1,0 +1,1 @@
+"""One-line mistakes, each with the test that sees it: ``make planted``."""
