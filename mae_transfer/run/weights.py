@@ -129,6 +129,21 @@ def _check_weights_of_recipe(cfg: Config) -> None:
     )
 
 
+def skip_weights_of_recipe(cfg: Config) -> None:
+    """Do not read the encoder that a recipe names if `load_from` replaces all of it.
+
+    With `--allow-partial`, tensors that do not match keep the values of the recipe's file.
+    """
+    recipe = _pretrained_vit(cfg)
+    if recipe is None or not cfg.get('load_from') or cfg.get('resume'):
+        return
+    cfg.model.backbone.init_cfg = None
+    say(
+        f'load_from={cfg.load_from}: the whole encoder comes from it, {recipe["checkpoint"]} is '
+        'not read'
+    )
+
+
 def _init_cfg(cfg: Config) -> dict | list | None:
     return (cfg.model.get('backbone') or {}).get('init_cfg')
 

@@ -71,6 +71,6 @@ def test_account_of_model__less_than_the_encoder():
 def test_account_of_model__nothing_fits():
     found = account(lambda s: {f'net.{n}': t for n, t in s.items()}, allow_partial=['*'])
     with pytest.raises(
-        ValueError, match='none of its tensors match: 8 missing .*--pretrained.*export it'
+        ValueError, match='none of its tensors match: 8 missing .*--pretrained.*classifiers of MAE'
     ):
         found.check(whole=False)

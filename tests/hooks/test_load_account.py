@@ -25,8 +25,8 @@ def written(runner) -> dict:
     return json.loads(Path(runner.log_dir, FILE_NAME).read_text())
 
 
-def save_model(path, model, metadata=None):
-    meta = {} if metadata is None else {'mae_transfer': metadata}
+def save_model(path, model, metadata=None, **meta):
+    meta |= {} if metadata is None else {'mae_transfer': metadata}
     torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
     return str(path)
 
@@ -116,9 +116,17 @@ def test_load_account__heads_of_the_metadata(tmp_path):
 
 def test_load_account__resume_has_to_be_whole(tmp_path):
     source = model_of(make_vit(), classes=5)
-    path = save_model(tmp_path / 'x.pth', source)
+    path = save_model(tmp_path / 'x.pth', source, epoch=0, iter=1)
     runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
     with pytest.raises(ValueError, match='fit the model of the config: 2 of another shape'):
+        runner.train()
+
+
+def test_load_account__only_a_checkpoint_of_a_run_is_resumed(tmp_path):
+    """Weights alone, which load_from takes: MMEngine would end with a KeyError."""
+    path = save_model(tmp_path / 'x.pth', model_of(make_vit()))
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
+    with pytest.raises(ValueError, match=r'x.pth cannot be resumed: .*only weights.*load_from'):
         runner.train()
 
 
