@@ -40,7 +40,6 @@ class LoadAccountHook(Hook):
     Args:
         allow_partial: Patterns (wildcards ``*`` and ``?``) of model tensors that need not match.
         whole: Whether the entire model has to match; None = only when the run resumes.
-        checkpoint: The file, if the runner does not know it.
 
     Raises:
         ValueError: If a checkpoint does not fit, before it is loaded; names the tensors.
@@ -52,11 +51,9 @@ class LoadAccountHook(Hook):
         self,
         allow_partial: Sequence[str] = (),
         whole: bool | None = None,
-        checkpoint: str | None = None,
     ) -> None:
         self.allow_partial = allow_partial
         self.whole = whole
-        self.checkpoint = checkpoint
         self.account: ModelAccount | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -65,7 +62,7 @@ class LoadAccountHook(Hook):
         MMEngine copies from its entry ``state_dict``, which it gets here if it has none.
         """
         model = bare_model(runner)
-        path = str(self.checkpoint or getattr(runner, '_load_from', None) or 'the checkpoint')
+        path = str(getattr(runner, '_load_from', None) or 'the checkpoint')
         resumed = bool(getattr(runner, '_resume', False))
         if resumed and 'iter' not in (checkpoint.get('meta') or {}):
             raise ValueError(

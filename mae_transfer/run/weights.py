@@ -176,14 +176,15 @@ def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
         )
 
 
-def set_whole_account(cfg: Config, checkpoint: str) -> None:
-    """Account for the checkpoint of an evaluation, all of which has to match the model.
+def set_whole_checkpoint(cfg: Config, checkpoint: str) -> None:
+    """Load the checkpoint of an evaluation, all of which has to match the model.
 
     Args:
         cfg: The config, changed in place.
-        checkpoint: The file, for the account.
+        checkpoint: The file.
     """
-    _set_account_hook(cfg, whole=True, checkpoint=checkpoint)
+    cfg.load_from, cfg.resume = checkpoint, False
+    _set_account_hook(cfg, whole=True)
 
 
 def _set_account_hook(cfg: Config, **arguments: object) -> None:
