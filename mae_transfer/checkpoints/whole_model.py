@@ -82,9 +82,10 @@ class ModelAccount:
         problems = self._problems(names)
         if problems:
             part = 'model' if whole else 'encoder of the model'
+            alone = '' if whole else 'To fit the encoder alone to this model, use --pretrained. '
             raise ValueError(
                 f'{self.checkpoint} does not fit the {part} of the config: {"; ".join(problems)}. '
-                'To keep initial values on purpose, list tensors with --allow-partial of '
+                f'{alone}To keep initial values on purpose, list tensors with --allow-partial of '
                 'tools/train.py'
             )
 

@@ -60,6 +60,8 @@ def test_account_of_model__less_than_the_encoder():
     for whole, part in ((False, 'encoder of the model'), (True, 'model')):
         with pytest.raises(ValueError, match=rf'fit the {part} .* 1 missing \(backbone.0.bias\)'):
             account(spoil).check(whole)
+    with pytest.raises(ValueError, match='To fit the encoder alone to this model, use --pretr'):
+        account(spoil).check(whole=False)
     found = account(spoil, allow_partial=['backbone.*.bias'])
     found.check(whole=True)
     assert found.let_pass == ['backbone.0.bias']

@@ -203,20 +203,19 @@ def test_train__load_from_starts_the_whole_classifier(data_of, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ('given', 'recipe', 'classes', 'told'),
+    ('recipe', 'classes', 'options', 'told'),
     [
-        *[(recipe, recipe, 5, True) for recipe in FILES],
-        (LINEAR, LINEAR, 7, False),  # other classes
-        (CLASSIFY, LINEAR, 5, False),  # a head without batch norm
+        *[(recipe, 5, {}, True) for recipe in FILES],
+        (LINEAR, 7, {}, False),
+        (CLASSIFY, 5, dict(img_size=64), False),  # load_from resizes no positions
     ],
 )
-def test_pretrained__tells_of_a_head_that_fits(given, recipe, classes, told, data_of, tmp_path):
+def test_pretrained__tells_of_a_head_that_fits(recipe, classes, options, told, data_of, tmp_path):
     """It takes the encoder alone; the line says how to get the rest."""
-    path = save(given, small(given, data_of, tmp_path / 'other'), tmp_path / 'x.pth')
+    path = save(recipe, small(recipe, data_of, tmp_path / 'other'), tmp_path / 'x.pth')
     cfg = small(recipe, data_of, tmp_path / 'run', classes)
-    cfg.model.backbone.init_cfg = dict(type='PretrainedViT', checkpoint=str(path))
-    if given != recipe:
-        cfg.model.backbone.init_cfg.allow_partial = ['norm.*']
+    init_cfg = dict(type='PretrainedViT', checkpoint=str(path))
+    cfg.model.backbone.update(options, init_cfg=init_cfg)
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     theirs = torch.load(path, weights_only=False)['model']
