@@ -73,7 +73,7 @@ def read_source(
 
 
 def interpret_file(file: CheckpointFile, facts: dict | None = None) -> Source:
-    """Do the same for a file that has been read.
+    """Interpret a file that has been read; see :func:`read_source`.
 
     Raises:
         ValueError: It cannot be recognized, or a fact contradicts it.

@@ -121,8 +121,7 @@ def train(
         warning = check_start(cfg, name, options)
         if warning:
             say(f'WARNING: {warning}')
-        if not allow_partial:
-            skip_weights_of_recipe(cfg)
+        skip_weights_of_recipe(cfg, allow_partial)
         set_load_account(cfg, list(allow_partial))
         import_framework(cfg.get('default_scope'))
         if amp:

@@ -129,13 +129,16 @@ def _check_weights_of_recipe(cfg: Config) -> None:
     )
 
 
-def skip_weights_of_recipe(cfg: Config) -> None:
+def skip_weights_of_recipe(cfg: Config, allow_partial: Collection[str]) -> None:
     """Do not read the encoder that a recipe names if `load_from` replaces all of it.
 
-    With `--allow-partial`, tensors that do not match keep the values of the recipe's file.
+    Args:
+        cfg: The config, changed in place.
+        allow_partial: Patterns of `--allow-partial`: what does not match keeps the values of the
+            recipe's file, which is read then.
     """
     recipe = _pretrained_vit(cfg)
-    if recipe is None or not cfg.get('load_from') or cfg.get('resume'):
+    if recipe is None or allow_partial or not cfg.get('load_from') or cfg.get('resume'):
         return
     cfg.model.backbone.init_cfg = None
     say(
