@@ -164,7 +164,7 @@ def test_linear_probe__scores_as_in_the_released_code(save, recipe):
 
 @pytest.mark.parametrize('recipe', [recipes.CAE_BASE, recipes.CLASSIFY])
 def test_fine_tuned__scores_as_in_the_released_code(save, recipe):
-    """The mean of the patches behind fc_norm, then the linear layer."""
+    """The mean of the patches after fc_norm, then the linear layer."""
     backbone = classifier(recipe, seed=0).backbone
     content = sources.cae_fine_tuned(backbone.state_dict())
     images = torch.randn(3, 3, *backbone.img_size)

@@ -95,11 +95,11 @@ def test_top_level__rejects_a_name_that_nobody_has_classified():
 def test_top_level__rejects_a_pipeline_with_two_meanings():
     cfg = load(pretrain.MAE_800)
     cfg.train_dataloader.dataset.pipeline[1].scale = 192
-    with pytest.raises(ValueError, match='train_pipeline is not'):
+    with pytest.raises(ValueError, match='train_pipeline differs from'):
         read_by_a_run(cfg)
 
 
-# ---- the comparison bites
+# ---- the comparison notices each change
 
 
 def others(value: object) -> list:

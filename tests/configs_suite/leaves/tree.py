@@ -98,11 +98,11 @@ def change(tree: Tree, *differences: Tree, without: Iterable[str] = ()) -> Tree:
     Args:
         tree: A family.
         differences: Dotted keys with their values, one dict after the other. A value may be a
-            whole part; the place behind the last one of a list appends to it.
+            whole part; the index after the last one of a list appends to it.
         without: Dotted keys that are dropped first.
 
     Raises:
-        ValueError: A difference is none.
+        ValueError: A difference changes nothing.
     """
     changed = copy.deepcopy(tree)
     for key in without:
