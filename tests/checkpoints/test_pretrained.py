@@ -23,7 +23,7 @@ from tests.references.checkpoint_files import (
 
 @pytest.fixture
 def save(tmp_path):
-    """Return a function that saves a content and tells where."""
+    """Return a function that saves a content and returns its path."""
 
     def save(content, name='x.pth'):
         torch.save(content, tmp_path / name)

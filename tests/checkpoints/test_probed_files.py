@@ -23,7 +23,7 @@ ZEROS = torch.zeros(7 * 7 + 3, 4)  # a table of the grid 4 x 4 with a class toke
 
 @pytest.fixture
 def save(tmp_path):
-    """Return a function that saves a content and tells where."""
+    """Return a function that saves a content and returns its path."""
 
     def save(content, name='x.pth'):
         torch.save(content, tmp_path / name)

@@ -195,7 +195,7 @@ def test_color__is_the_same_numbers_to_every_tokenizer(path, read, tmp_path):
     ],
 )
 def test_random_colors__keep_the_order_of_the_channels(path, read):
-    """Nothing left out: the middle of most draws is about the color of the picture, RGB."""
+    """With all transforms, the median of a middle pixel is close to the picture's color, RGB."""
     cfg, color = load(path), COLORS['color']
     picture = flat_picture(path, color)
     middles = []

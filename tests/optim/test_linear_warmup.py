@@ -80,7 +80,7 @@ def test_warm_up__may_end_between_two_steps(end, expected):
 
 
 def test_warm_up__begins_where_it_is_told_to():
-    """At the full rate before, as MMEngine's schedulers are."""
+    """Before that the rate is the full one, as with MMEngine's schedulers."""
     assert_equal(factors(7, end=5, begin=2, start_factor=0.4), [1, 1, 0.4, 0.6, 0.8, 1, 1])
 
 
