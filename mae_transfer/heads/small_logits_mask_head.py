@@ -19,7 +19,7 @@ class SmallLogitsMaskHead(FCNMaskHead):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self._init_last_layers()  # MMDetection calls no init_weights of a cascade's mask heads
+        self._init_last_layers()  # nobody calls init_weights of the mask heads of a cascade
 
     def init_weights(self) -> None:
         """Initialize the head."""

@@ -21,17 +21,6 @@ CAE = dict(qkv_bias='no-key', layer_scale_init=1.0)
 ZEROS = torch.zeros(7 * 7 + 3, 4)  # a table of the grid 4 x 4 with a class token, 4 heads
 
 
-@pytest.fixture
-def save(tmp_path):
-    """Return a function that saves a content and returns its path."""
-
-    def save(content, name='x.pth'):
-        torch.save(content, tmp_path / name)
-        return tmp_path / name
-
-    return save
-
-
 # ---- encoders
 
 
