@@ -57,7 +57,7 @@ class LinearWarmupLR(_ParamScheduler):
         if not 0 <= start_factor < 1:
             raise ValueError(f'start_factor={start_factor}: must be at least 0 and below 1')
         if begin < 0 or begin % 1:
-            raise ValueError(f'begin={begin}: must be a whole number from 0')
+            raise ValueError(f'begin={begin}: must be a whole number, at least 0')
         if end <= begin:
             raise ValueError(f'end={end}: must be above begin={begin}')
         self.start_factor = start_factor or ZERO
