@@ -76,7 +76,7 @@ MMDETECTIONS_ANCHORS = dict(
     match_low_quality=True, ignore_iof_thr=-1,
 )
 DETECTRON2S_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
-# Weights of Detectron2's box heads at the start; MMDetection's is stated nowhere.
+# Initial weights of Detectron2's box heads; MMDetection's configs state none.
 DETECTRON2S_START = dict(
     type='Caffe2Xavier', layer='Linear',
     override=[

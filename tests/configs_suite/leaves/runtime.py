@@ -37,7 +37,7 @@ COUNTS_ITERATIONS = dict(
     default_hooks=dict(logger=dict(log_metric_by_epoch=False), checkpoint=dict(by_epoch=False)),
     log_processor=dict(type='LogProcessor', window_size=50, by_epoch=False),
 )
-# Weights shared out over the GPUs.
+# Weights sharded over the GPUs.
 FSDP = {
     'optim_wrapper.dtype': 'bfloat16',
     'runner_type': 'FlexibleRunner',

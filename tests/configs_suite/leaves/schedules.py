@@ -58,18 +58,16 @@ def _line(end: int, start: float) -> Tree:
     return dict(type='LinearWarmupLR', start_factor=start, by_epoch=False, begin=0, end=end)
 
 
+def _tenths(milestones: list[int], end: int, **unit: object) -> Tree:
+    """A tenth of the rate at each milestone."""
+    return dict(type='MultiStepLR', gamma=0.1, milestones=milestones, begin=0, end=end, **unit)
+
+
 # ViTDet, Table 11: batches of 64, 250 iterations of warm-up, a tenth at 8/9 and at 26/27.
 VITDET = dict(
     param_scheduler=[
         _line(250, 0.001),
-        dict(
-            type='MultiStepLR',
-            gamma=0.1,
-            milestones=[163889, 177546],
-            by_epoch=False,
-            begin=0,
-            end=184375,
-        ),
+        _tenths([163889, 177546], 184375, by_epoch=False),
     ],
     train_cfg=dict(loop(184375, by_epoch=False), val_interval=5000),
 )
@@ -105,15 +103,7 @@ def benchmark_until(length: int) -> Tree:
 CAE_1X = dict(
     param_scheduler=[
         _line(500, 0.001),
-        dict(
-            type='MultiStepLR',
-            gamma=0.1,
-            milestones=[9, 11],
-            by_epoch=True,
-            begin=0,
-            end=12,
-            convert_to_iter_based=True,
-        ),
+        _tenths([9, 11], 12, by_epoch=True, convert_to_iter_based=True),
     ],
     train_cfg=dict(loop(12, by_epoch=True), val_interval=1),
 )
