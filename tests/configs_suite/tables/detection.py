@@ -133,7 +133,6 @@ CASCADE_HEADS = {
     'model.type': 'CascadeRCNN',
     'model.roi_head.num_stages': 3,
     **{f'model.train_cfg.rcnn.{i}.assigner.pos_iou_thr': 0.5 + i / 10 for i in range(3)},
-    **{f'model.train_cfg.rcnn.{i}.sampler.num': 512 for i in range(3)},
     **{f'model.roi_head.bbox_head.{i}.type': 'Shared4Conv1FCBBoxHead' for i in range(3)},
 }
 BEST_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
@@ -229,6 +228,12 @@ FACTS = {
     RANDOM_L: {'model.backbone.rel_pos': False, 'train_cfg.max_iters': 368750, **LARGE_BLOCKS},
     CASCADE: {
         **CASCADE_HEADS,
+        'model.train_cfg.rcnn.0.sampler.num': 512,
+        # The later stages train on all boxes of the stage before.
+        'model.train_cfg.rcnn.1.sampler.num': 1024,
+        'model.train_cfg.rcnn.1.sampler.pos_fraction': 1.0,
+        'model.train_cfg.rcnn.2.sampler.num': 1024,
+        'model.train_cfg.rcnn.2.sampler.pos_fraction': 1.0,
         'model.backbone.rel_pos': True,
         'model.rpn_head.num_convs': 2,
         'model.train_cfg.rpn.assigner': BEST_ANCHORS,
@@ -318,6 +323,7 @@ FACTS = {
     CAE_L: {**CAE_LARGE, 'model.backbone.layer_scale_init': 1e-5},
     CAE_CASCADE: {
         **CASCADE_HEADS,
+        **{f'model.train_cfg.rcnn.{i}.sampler.num': 512 for i in range(3)},
         **{f'model.roi_head.bbox_head.2.{key}': value for key, value in CAE_HEADS.items()},
         'model.roi_head.stage_loss_weights': [1, 0.5, 0.25],
         'model.backbone.pos_embed': 'sincos_yx',
