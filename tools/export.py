@@ -4,8 +4,9 @@
 
 CKPT is anything that --pretrained takes: a file of any known layout, a work dir, a folder of
 Hugging Face's library, or timm:NAME. Targets: mae_transfer, fair-mae, timm, hf-vit, hf-vitmae,
-mmpretrain, detectron2. MAE's decoder is included if the target has a place for it. Everything that
-is folded, added or dropped is printed.
+mmpretrain, detectron2. MAE's decoder is included if the target has a place for it. To mae_transfer,
+linear layers and probes of MAE's and CAE's code are included. Everything that is folded, added or
+dropped is printed.
 """
 
 import argparse

@@ -5,8 +5,9 @@
     python tools/test.py WORK_DIR
 
 For CHECKPOINT, a work dir means its last checkpoint; for CONFIG, the config that training wrote
-there. Metrics are printed under the papers' names, in percent. `--out` writes them as json:
-{"config", "checkpoint", "metrics": the papers' names, "raw": the framework's names and scales}.
+there. A classifier of MAE's or CAE's code is evaluated as it is: its names are translated. Metrics
+are printed under the papers' names, in percent. `--out` writes them as json: {"config",
+"checkpoint", "metrics": the papers' names, "raw": the framework's names and scales}.
 `--show-dir` writes every picture, or the first N, with its prediction, as a PNG. `--tta` averages
 the predictions over the views that the config's `tta_pipeline` makes of each picture.
 """
@@ -25,8 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='checkpoint of a training run of this config, or its work dir; not needed if '
-        'CONFIG is a work dir',
+        help='checkpoint of a training run of this config, or its work dir; or a classifier of '
+        "MAE's or CAE's code; not needed if CONFIG is a work dir",
     )
     add_launch_arguments(parser)
     parser.add_argument('--tta', action='store_true', help='average over several sizes and flips')

@@ -69,8 +69,16 @@ def read_source(
         FileNotFoundError: There is no such checkpoint.
         ValueError: It cannot be read, or a fact contradicts it.
     """
+    return interpret_file(read_checkpoint(checkpoint, trust), facts)
+
+
+def interpret_file(file: CheckpointFile, facts: dict | None = None) -> Source:
+    """Interpret a file that has been read; see :func:`read_source`.
+
+    Raises:
+        ValueError: It cannot be recognized, or a fact contradicts it.
+    """
     stated = dict(facts or {})
-    file = read_checkpoint(checkpoint, trust)
     found = encoder_tensors(file)
     own = {name: stated.pop(name) for name in DECODER_FACTS if name in stated}
     known = {name: value for name, (value, _) in gather_facts(file, found, stated).items()}

@@ -73,9 +73,8 @@ class ModelAccount:
                 f'{self.checkpoint} does not fit the model of the config: none of its tensors '
                 f'match: {"; ".join(self._problems())}. Give a checkpoint of such a model; to load '
                 'a pre-trained encoder, use --pretrained, or set '
-                "init_cfg=dict(type='PretrainedViT', checkpoint=...) in the backbone; to evaluate "
-                "a classifier of MAE's or CAE's code, export it with tools/export.py --to "
-                'mae_transfer --format pth'
+                "init_cfg=dict(type='PretrainedViT', checkpoint=...) in the backbone. Of other "
+                "projects, this toolkit reads whole classifiers of MAE's and CAE's code only"
             )
         names = {*self.missing, *self.misshapen, *self.left_over} - set(self.let_pass)
         if not whole:
@@ -83,9 +82,10 @@ class ModelAccount:
         problems = self._problems(names)
         if problems:
             part = 'model' if whole else 'encoder of the model'
+            alone = '' if whole else 'To fit the encoder alone to this model, use --pretrained. '
             raise ValueError(
                 f'{self.checkpoint} does not fit the {part} of the config: {"; ".join(problems)}. '
-                'To keep initial values on purpose, list tensors with --allow-partial of '
+                f'{alone}To keep initial values on purpose, list tensors with --allow-partial of '
                 'tools/train.py'
             )
 

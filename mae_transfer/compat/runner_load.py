@@ -18,7 +18,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
 from mae_transfer.compat.pickle_names import NUMPY_NAMES
-from mae_transfer.compat.safe_load import read_content
+from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, read_content
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -44,6 +44,9 @@ def allowed_objects() -> list[tuple[Any, str]]:
 def load_from_local(filename: str, map_location: Any = None) -> Any:
     """Read a local checkpoint of MMEngine or of safetensors.
 
+    MMEngine takes every entry of a dict without ``state_dict`` for a tensor, so the tensors of a
+    safetensors file with a header go there, and its texts stay beside them.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, of another kind, or cannot be read without running code.
@@ -51,7 +54,11 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     path = Path(filename).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {filename!r}')
-    return read_content(path, allowed=allowed_objects(), map_location=map_location)
+    content = read_content(path, allowed=allowed_objects(), map_location=map_location)
+    if isinstance(content, dict) and SAFETENSORS_HEADER in content:
+        texts = content.pop(SAFETENSORS_HEADER)
+        return {'state_dict': content, SAFETENSORS_HEADER: texts}
+    return content
 
 
 def load_from_http(

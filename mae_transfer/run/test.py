@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
+from mae_transfer.hooks.same_classes import SameClassesHook
 from mae_transfer.hooks.save_predictions import SavePredictionsHook
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
@@ -24,7 +25,7 @@ from mae_transfer.run.processes import is_main_process, say, start_processes
 from mae_transfer.run.result import Run
 from mae_transfer.run.state import restored_state
 from mae_transfer.run.test_stage import set_test_stage, set_tta
-from mae_transfer.run.weights import set_whole_account, trust_checkpoints
+from mae_transfer.run.weights import set_whole_checkpoint, trust_checkpoints
 
 DRAWING = {
     'mmdet': 'DetLocalVisualizer',
@@ -55,7 +56,8 @@ def test(
         config: A config file, relative to the current folder or to the checkout; a config, which is
             not changed; or the work dir of a training run, which contains its config.
         checkpoint: A checkpoint of a training run of this config, or the work dir of that run, for
-            its last checkpoint. By default the last one in ``config``, if that is a work dir.
+            its last checkpoint; or a classifier of MAE's or CAE's code, which is translated. By
+            default the last checkpoint in ``config``, if that is a work dir.
         work_dir: Folder for logs; by default the folder `test` in the training's work dir, which is
             ``config`` if that is a work dir, or else work_dirs/<config name>.
         tta: Whether to average the predictions over the views that the config's `tta_pipeline`
@@ -92,12 +94,12 @@ def test(
             cfg.visualizer = _visualizer(cfg)
         start_processes(cfg, launcher)
 
-        set_whole_account(cfg, checkpoint)
+        set_whole_checkpoint(cfg, checkpoint)
         runner = Runner.from_cfg(cfg)
         if show_dir:
             runner.register_hook(SavePredictionsHook(str(show_dir), show_num))
-        _load_whole_checkpoint(runner, checkpoint)
-        raw = runner.test()
+        runner.register_hook(SameClassesHook(checkpoint))
+        raw = runner.test()  # loads the checkpoint, once hooks such as EMAHook have their models
         metrics = paper_metrics(raw)
         if is_main_process():
             path = config.filename if isinstance(config, Config) else str(config)
@@ -144,23 +146,6 @@ def _visualizer(cfg: Config) -> dict:
     if scope not in DRAWING:
         raise ValueError(f'--show-dir cannot draw predictions for a config of {scope}')
     return dict(type=DRAWING[scope], vis_backends=[], name='visualizer')
-
-
-def _load_whole_checkpoint(runner: Runner, checkpoint: str) -> None:
-    """Load a checkpoint; refuse it unless it fits completely.
-
-    Raises:
-        ValueError: Tensors are missing, left over or of another shape, or the class names differ.
-    """
-    saved = runner.load_checkpoint(checkpoint)
-    trained = (saved.get('meta') or {}).get('dataset_meta') or {}
-    dataset = runner.test_loop.dataloader.dataset
-    classes = getattr(dataset, 'metainfo', {}).get('classes')
-    if trained.get('classes') and classes and list(trained['classes']) != list(classes):
-        raise ValueError(
-            f'{checkpoint} was trained on classes that differ from those of the test data:\n'
-            f'  {list(trained["classes"])}\n  {list(classes)}'
-        )
 
 
 def _report(record: dict, out: str | os.PathLike | None) -> None:

@@ -40,6 +40,7 @@ from mae_transfer.run.weights import (
     set_load_account,
     set_pretrained,
     set_resume,
+    skip_weights_of_recipe,
     trust_checkpoints,
 )
 from mae_transfer.run.work_dir import ReplaceRunHook, check_work_dir, read_length, write_length
@@ -120,6 +121,7 @@ def train(
         warning = check_start(cfg, name, options)
         if warning:
             say(f'WARNING: {warning}')
+        skip_weights_of_recipe(cfg, allow_partial)
         set_load_account(cfg, list(allow_partial))
         import_framework(cfg.get('default_scope'))
         if amp:

@@ -129,6 +129,24 @@ def _check_weights_of_recipe(cfg: Config) -> None:
     )
 
 
+def skip_weights_of_recipe(cfg: Config, allow_partial: Collection[str]) -> None:
+    """Do not read the encoder that a recipe names if `load_from` replaces all of it.
+
+    Args:
+        cfg: The config, changed in place.
+        allow_partial: Patterns of `--allow-partial`: what does not match keeps the values of the
+            recipe's file, which is read then.
+    """
+    recipe = _pretrained_vit(cfg)
+    if recipe is None or allow_partial or not cfg.get('load_from') or cfg.get('resume'):
+        return
+    cfg.model.backbone.init_cfg = None
+    say(
+        f'load_from={cfg.load_from}: the whole encoder comes from it, {recipe["checkpoint"]} is '
+        'not read'
+    )
+
+
 def _init_cfg(cfg: Config) -> dict | list | None:
     return (cfg.model.get('backbone') or {}).get('init_cfg')
 
@@ -161,14 +179,15 @@ def set_load_account(cfg: Config, allow_partial: list[str]) -> None:
         )
 
 
-def set_whole_account(cfg: Config, checkpoint: str) -> None:
-    """Account for the checkpoint of an evaluation, all of which has to match the model.
+def set_whole_checkpoint(cfg: Config, checkpoint: str) -> None:
+    """Load the checkpoint of an evaluation, all of which has to match the model.
 
     Args:
         cfg: The config, changed in place.
-        checkpoint: The file, for the account.
+        checkpoint: The file.
     """
-    _set_account_hook(cfg, whole=True, checkpoint=checkpoint)
+    cfg.load_from, cfg.resume = checkpoint, False
+    _set_account_hook(cfg, whole=True)
 
 
 def _set_account_hook(cfg: Config, **arguments: object) -> None:

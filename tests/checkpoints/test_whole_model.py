@@ -60,6 +60,8 @@ def test_account_of_model__less_than_the_encoder():
     for whole, part in ((False, 'encoder of the model'), (True, 'model')):
         with pytest.raises(ValueError, match=rf'fit the {part} .* 1 missing \(backbone.0.bias\)'):
             account(spoil).check(whole)
+    with pytest.raises(ValueError, match='To fit the encoder alone to this model, use --pretr'):
+        account(spoil).check(whole=False)
     found = account(spoil, allow_partial=['backbone.*.bias'])
     found.check(whole=True)
     assert found.let_pass == ['backbone.0.bias']
@@ -71,6 +73,6 @@ def test_account_of_model__less_than_the_encoder():
 def test_account_of_model__nothing_fits():
     found = account(lambda s: {f'net.{n}': t for n, t in s.items()}, allow_partial=['*'])
     with pytest.raises(
-        ValueError, match='none of its tensors match: 8 missing .*--pretrained.*export it'
+        ValueError, match='none of its tensors match: 8 missing .*--pretrained.*classifiers of MAE'
     ):
         found.check(whole=False)

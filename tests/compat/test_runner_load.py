@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, load_checkpoint
 from safetensors.torch import save_file
 
 from mae_transfer.compat import runner_load
@@ -49,6 +49,19 @@ def test_load_from_local__log_of_a_run_comes_back_whole(tmp_path):
 def test_load_from_local__safetensors(tmp_path):
     save_file(TENSORS, tmp_path / 'x.safetensors')
     torch.testing.assert_close(load(tmp_path / 'x.safetensors'), TENSORS)
+
+
+def test_load_from_local__texts_of_safetensors_are_no_tensors(tmp_path):
+    texts = {'format': 'pt', 'author': 'someone'}
+    save_file(TENSORS, tmp_path / 'x.safetensors', metadata=texts)
+    found = load(tmp_path / 'x.safetensors')
+    torch.testing.assert_close(found.pop('state_dict'), TENSORS)
+    assert found == {'__metadata__': texts}
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Module()
+    model.backbone.norm = torch.nn.LayerNorm(3, bias=False)
+    load_checkpoint(model, str(tmp_path / 'x.safetensors'), strict=True)
+    torch.testing.assert_close(model.backbone.norm.weight.data, torch.arange(3.0))
 
 
 @pytest.mark.parametrize('bomb', [WritesAFile, lambda path: AsksForAnything()])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mae_transfer.checkpoints.export.files import write_file
 from mae_transfer.hooks.load_account import FILE_NAME
 from tests.references.checkpoint_files import fair_full, make_vit, own_checkpoint
 from tests.support.runners import MeanModel, short_runner
@@ -25,8 +26,8 @@ def written(runner) -> dict:
     return json.loads(Path(runner.log_dir, FILE_NAME).read_text())
 
 
-def save_model(path, model, metadata=None):
-    meta = {} if metadata is None else {'mae_transfer': metadata}
+def save_model(path, model, metadata=None, **meta):
+    meta |= {} if metadata is None else {'mae_transfer': metadata}
     torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
     return str(path)
 
@@ -104,6 +105,44 @@ def test_load_account__encoder_file_as_load_from(tmp_path):
         runner.train()
 
 
+@pytest.mark.parametrize(
+    'content',
+    [
+        lambda state: state,
+        lambda state: {'model': state, 'epoch': 3},
+        lambda state: {'state_dict': {f'_orig_mod.{name}': t for name, t in state.items()}},
+        lambda state: {'model': {f'module.{name}': t for name, t in state.items()}},
+    ],
+    ids=['top level', 'model', 'compiled', 'distributed'],
+)
+def test_load_account__any_container_and_wrapper(tmp_path, content):
+    """MMEngine and its EMAHook look for ``state_dict`` alone."""
+    source, model = model_of(make_vit()), model_of(make_vit(seed=1))
+    torch.save(content(dict(source.state_dict())), tmp_path / 'x.pth')
+    runner = make_runner(tmp_path, model)
+    loaded = runner.load_checkpoint(str(tmp_path / 'x.pth'))
+    torch.testing.assert_close(dict(model.state_dict()), dict(source.state_dict()))
+    assert len(loaded['state_dict']) == len(source.state_dict())
+
+
+@pytest.mark.parametrize('heads', [4, 8])
+def test_load_account__safetensors_with_metadata(tmp_path, heads):
+    """What tools/export.py writes into the header is no tensor, and is compared."""
+    source = model_of(make_vit())
+    metadata = source.backbone.metadata()
+    write_file(tmp_path / 'x.safetensors', source.state_dict(), metadata, 'state_dict', {})
+    arch = dict(embed_dims=32, num_layers=2, num_heads=heads)
+    model = model_of(make_vit(seed=1, arch=arch))
+    runner = make_runner(tmp_path, model, load_from=str(tmp_path / 'x.safetensors'))
+    if heads == 8:
+        with pytest.raises(ValueError, match=r'attention heads 4 in the file .*, 8 in the enc'):
+            runner.train()
+        return
+    runner.train()
+    account = written(runner)['model']
+    assert account['left_over'] == [] and len(account['loaded']) == len(source.state_dict())
+
+
 def test_load_account__heads_of_the_metadata(tmp_path):
     """12 heads in a model of 6: shapes agree, the function does not."""
     source = model_of(make_vit())
@@ -116,9 +155,17 @@ def test_load_account__heads_of_the_metadata(tmp_path):
 
 def test_load_account__resume_has_to_be_whole(tmp_path):
     source = model_of(make_vit(), classes=5)
-    path = save_model(tmp_path / 'x.pth', source)
+    path = save_model(tmp_path / 'x.pth', source, epoch=0, iter=1)
     runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
     with pytest.raises(ValueError, match='fit the model of the config: 2 of another shape'):
+        runner.train()
+
+
+def test_load_account__only_a_checkpoint_of_a_run_is_resumed(tmp_path):
+    """Weights alone, which load_from takes: MMEngine would end with a KeyError."""
+    path = save_model(tmp_path / 'x.pth', model_of(make_vit()))
+    runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
+    with pytest.raises(ValueError, match=r'x.pth cannot be resumed: .*only weights.*load_from'):
         runner.train()
 
 

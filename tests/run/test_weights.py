@@ -3,7 +3,13 @@
 import pytest
 from mmengine.config import Config
 
-from mae_transfer.run.weights import check_start, set_load_account, set_pretrained, set_resume
+from mae_transfer.run.weights import (
+    check_start,
+    set_load_account,
+    set_pretrained,
+    set_resume,
+    skip_weights_of_recipe,
+)
 
 
 def test_set_resume__without_a_checkpoint_starts_from_scratch_and_says_so(tmp_path, capsys):
@@ -81,6 +87,23 @@ def test_set_load_account__allow_partial():
     assert cfg.custom_hooks == [dict(type='LoadAccountHook', allow_partial=['norm.*'])]
     with pytest.raises(ValueError, match=r'--allow-partial norm.\*: this run loads no checkpoint'):
         set_load_account(Config(dict(model=dict(backbone=dict()))), ['norm.*'])
+
+
+@pytest.mark.parametrize(
+    ('start', 'allow_partial', 'read'),
+    [
+        (dict(load_from='x.pth'), [], False),
+        (dict(load_from='x.pth'), ['norm.*'], True),
+        (dict(load_from='x.pth', resume=True), [], True),
+        (dict(), [], True),
+    ],
+)
+def test_skip_weights_of_recipe__where_load_from_replaces_them(start, allow_partial, read, capsys):
+    init_cfg = dict(type='PretrainedViT', checkpoint='recipe.pth')
+    cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg)), **start))
+    skip_weights_of_recipe(cfg, allow_partial)
+    assert cfg.model.backbone.init_cfg == (init_cfg if read else None)
+    assert ('recipe.pth is not read' in capsys.readouterr().out) != read
 
 
 @pytest.mark.parametrize('name', ['upernet_vit-demo-p8_mae-pre_1xb8', 'vit_cae-800e-pre', 'x_pre'])

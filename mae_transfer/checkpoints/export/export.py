@@ -13,15 +13,11 @@ from pathlib import Path
 
 from mae_transfer.backbones.timm_weights import TIMM
 from mae_transfer.checkpoints.export.files import write_file, write_folder
-from mae_transfer.checkpoints.export.fit import check_finite, fit_decoder_to_target, fit_to_target
 from mae_transfer.checkpoints.export.models import HUB_CONFIGS, model_arguments
+from mae_transfer.checkpoints.export.naming import Named, fit_and_name
 from mae_transfer.checkpoints.export.targets import Target, find_target
 from mae_transfer.checkpoints.files.hugging_face import INDEX_SUFFIX
-from mae_transfer.checkpoints.layouts.parts import find_parts
-from mae_transfer.checkpoints.layouts.table import layout_named
-from mae_transfer.checkpoints.layouts.translate import classifier_names, name_decoder, name_encoder
 from mae_transfer.checkpoints.source import Source, complete_facts, read_source
-from mae_transfer.checkpoints.steps import Step, Tensors
 from mae_transfer.version import __version__
 
 BOOK_KEEPING = {'detectron2': {'__author__': 'mae_transfer', 'matching_heuristics': True}}
@@ -86,7 +82,7 @@ def export_checkpoint(
     path = _free_path(checkpoint, source, target, out, file_format)
     layout = source.found.layout.name
     try:
-        named = _fit_and_name(source, target, with_decoder)
+        named = fit_and_name(source, target, with_decoder)
         arguments = model_arguments(named.encoder, named.decoder, named.facts, target)
     except ValueError as error:
         raise ValueError(
@@ -100,55 +96,10 @@ def export_checkpoint(
     else:
         write_folder(path, named.tensors, metadata, HUB_CONFIGS[to](arguments))
     origin = f'{layout} file {source.file.path}'
-    left_out = {
-        group: rest
-        for group, names in source.others.items()
-        if (rest := [name for name in names if name not in named.classifier.values()])
-    }
-    return Export(path, origin, target, len(named.tensors), steps, left_out, arguments)
+    return Export(path, origin, target, len(named.tensors), steps, named.left_out, arguments)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A source fitted to a target: parts under our names, everything under the target's, steps.
-
-    ``classifier`` is what follows the encoder: name in our classifiers -> name in the file.
-    """
-
-    encoder: Tensors
-    decoder: Tensors
-    classifier: dict[str, str]
-    tensors: Tensors
-    facts: dict
-    steps: list[Step]
-
-
-def _fit_and_name(source: Source, target: Target, with_decoder: bool) -> _Named:
-    check_finite(source.tensors | source.decoder)
-    encoder, steps = fit_to_target(source.tensors, source.facts, target)
-    decoder: Tensors = {}
-    if source.decoder and with_decoder and target.decoder_layout:
-        decoder, more = fit_decoder_to_target(source.decoder, encoder, target)
-        steps = [*steps, *more]
-    elif source.decoder:
-        reason = f'{target.model} has none' if with_decoder else 'as --no-decoder says'
-        steps = [*steps, Step(f'decoder: {len(source.decoder)} tensors dropped, {reason}')]
-    if target.needs_decoder and not decoder:
-        raise ValueError(f'it has no decoder of MAE, which {target.model} needs; use --to hf-vit')
-    layout = layout_named(target.decoder_layout if decoder else target.layout)
-    tensors = name_encoder(layout, encoder) | (name_decoder(layout, decoder) if decoder else {})
-    classifier = classifier_names(source.found) if target.any_encoder else {}
-    if classifier:
-        further = {ours: source.file.tensors[theirs] for ours, theirs in classifier.items()}
-        check_finite({n: t for n, t in further.items() if not n.endswith('num_batches_tracked')})
-        tensors |= further
-        words = f'classifier: {len(further)} tensors behind the encoder, as neck and head'
-        steps = [*steps, Step(words, {ours: [theirs] for ours, theirs in classifier.items()})]
-    facts = dict(source.facts, layer_scale=find_parts(encoder).layer_scale)
-    return _Named(encoder, decoder, classifier, tensors, facts, steps)
-
-
-def _metadata(named: _Named, target: Target, steps: list[str]) -> dict:
+def _metadata(named: Named, target: Target, steps: list[str]) -> dict:
     """Facts for the next reader, in the form that our own checkpoints use."""
     facts = dict(named.facts)
     if not named.decoder:

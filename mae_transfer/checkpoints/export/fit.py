@@ -9,7 +9,7 @@ import re
 import torch
 
 from mae_transfer.checkpoints.export.targets import Target
-from mae_transfer.checkpoints.layouts.parts import find_parts, zero_tables
+from mae_transfer.checkpoints.layouts.parts import ZERO_TABLES, find_parts, zero_tables
 from mae_transfer.checkpoints.layouts.qkv_packing import join_qv_bias
 from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
 
@@ -60,7 +60,7 @@ def _drop_zero_tables(tensors: Tensors) -> Fitted:
     names = zero_tables(tensors)
     kept = {name: tensor for name, tensor in tensors.items() if name not in names}
     words = f'relative positions: {len(names)} tables of zeros dropped: exact'
-    return kept, [Step(words, unused={'rel_pos of zero': names})] if names else []
+    return kept, [Step(words, unused={ZERO_TABLES: names})] if names else []
 
 
 def fit_decoder_to_target(decoder: Tensors, encoder: Tensors, target: Target) -> Fitted:

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,26 @@ def read_checkpoint(checkpoint: str | os.PathLike, trust: bool | None = None) ->
         content = hugging_face.read_shards(path, trust)
     else:
         content = read_content(path, trust)
+    return interpret_content(path, content, config)
+
+
+def interpret_content(path: Path, content: Any, config: dict | None = None) -> CheckpointFile:
+    """Find the named tensors in the content of a file, and what it states about them.
+
+    Args:
+        path: The file.
+        content: What :func:`~mae_transfer.compat.safe_load.read_content` read from it.
+        config: Content of config.json next to it.
+
+    Raises:
+        ValueError: If it contains no named tensors, or not those that it declares.
+    """
     if isinstance(content, nn.Module):  # of a trusted file
         content = content.state_dict()
     container, tensors = _unwrap(path, content)
     tensors = _strip_wrappers(path, tensors)
     return CheckpointFile(
-        path, container, tensors, _metadata(path, content), config, _arguments(content)
+        path, container, tensors, stated_metadata(path, content), config, _arguments(content)
     )
 
 
@@ -169,8 +184,10 @@ def _without_wrappers(name: str) -> str:
     return name
 
 
-def _metadata(path: Path, content: Any) -> dict | None:
-    """Find our metadata: ``meta['mae_transfer']``, or JSON of that name in a safetensors header.
+def stated_metadata(path: Path, content: Any) -> dict | None:
+    """Find our metadata in the content of a file.
+
+    It is ``meta['mae_transfer']``, or JSON of that name in a safetensors header.
 
     Raises:
         ValueError: If it exists but is not in the form that we write.
@@ -196,6 +213,7 @@ def _arguments(content: Any) -> dict:
     """Read the command line that MAE's, CAE's and DINO's scripts save with the weights."""
     args = content.get('args') if isinstance(content, dict) else None
     state = args.state if isinstance(args, Placeholder) else args
+    state = vars(state) if isinstance(state, Namespace) else state
     if not isinstance(state, dict):
         return {}
     plain = (bool, int, float, str, type(None))

@@ -6,7 +6,8 @@ from typing import Any
 
 from mae_transfer.checkpoints.files.checkpoint_file import CheckpointFile
 from mae_transfer.checkpoints.layouts.facts import Facts
-from mae_transfer.checkpoints.layouts.translate import EncoderTensors
+from mae_transfer.checkpoints.layouts.parts import ZERO_TABLES
+from mae_transfer.checkpoints.layouts.translate import EncoderTensors, classifier_names
 from mae_transfer.checkpoints.steps import Names, Resized, Step
 
 LEFT_OVER = 'without a place in the encoder'
@@ -39,6 +40,8 @@ class LoadAccount:
         let_pass: Reason -> tensors that would have been an error without ``allow_partial``.
         facts: Fact about the file's encoder -> (value, where it is stated).
         origins: Tensor of the encoder -> names of the file's tensors that it was made from.
+        classifier: What follows the encoder in a classifier of MAE's or CAE's code: name in our
+            classifiers -> shape; {} if the encoder was not copied unchanged.
     """
 
     checkpoint: str
@@ -52,6 +55,7 @@ class LoadAccount:
     let_pass: dict[str, list[str]] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     origins: dict[str, list[str]] = field(default_factory=dict)
+    classifier: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def encoder(self) -> dict[str, dict]:
@@ -145,6 +149,9 @@ def account_of_load(
         _note(fresh, step.fresh)
         _note(unused, _traced(step.unused, origins))
         _note(let_pass, step.let_pass)
+    unchanged = all(
+        step == Step(unused=step.unused) and step.unused.keys() <= {ZERO_TABLES} for step in steps
+    )
     return LoadAccount(
         checkpoint=str(file.path),
         layout=found.layout.name,
@@ -157,6 +164,10 @@ def account_of_load(
         let_pass=let_pass,
         facts=facts,
         origins=origins,
+        classifier={
+            ours: tuple(file.tensors[theirs].shape)
+            for ours, theirs in (classifier_names(found) if unchanged else {}).items()
+        },
     )
 
 

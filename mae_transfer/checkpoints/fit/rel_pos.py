@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mae_transfer.backbones.plain_vit import PlainViT
-from mae_transfer.checkpoints.layouts.parts import TABLE, rel_pos_names, zero_tables
+from mae_transfer.checkpoints.layouts.parts import TABLE, ZERO_TABLES, rel_pos_names, zero_tables
 from mae_transfer.checkpoints.steps import Fitted, Resized, Step, Tensors
 from mae_transfer.layers.rel_pos import rel_pos_table_rows, resize_rel_pos, resize_rel_pos_table
 
@@ -98,7 +98,7 @@ def _drop_zero_tables(tensors: Tensors, wanted: Tensors) -> Fitted:
     if not idle:
         return tensors, []
     tensors = {name: tensor for name, tensor in tensors.items() if name not in idle}
-    return tensors, [Step(unused={'rel_pos of zero': idle})]
+    return tensors, [Step(unused={ZERO_TABLES: idle})]
 
 
 def table_grids(vit: PlainViT) -> dict[str, tuple[int, int]]:

@@ -163,7 +163,8 @@ def check_facts(vit: PlainViT, facts: Facts) -> Facts:
     if wrong:
         by_layout = any(LAYOUT in sentence for sentence in wrong)
         exception = (
-            '; if this file is an exception to its layout, state it as facts=dict(...) in init_cfg'
+            '; if this file is an exception to its layout, state it as facts=dict(...) in '
+            'init_cfg, or export a whole classifier with tools/export.py --to mae_transfer --facts'
         )
         raise ValueError(
             f'{"; ".join(wrong)}. Give a checkpoint of this architecture, or set arch and norm_eps '

@@ -15,6 +15,7 @@ REL_POS = (
     (f'rel_pos_bias_window.{TABLE}', 'shared_table'),
     (f'.attn.{TABLE}', 'table'),
 )
+ZERO_TABLES = 'rel_pos of zero'  # group of the tables that `zero_tables` selects
 
 
 @dataclass(frozen=True)

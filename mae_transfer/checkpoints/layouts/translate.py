@@ -54,16 +54,24 @@ class EncoderTensors:
 # ---- reading -----------------------------------------------------------------------------------
 
 
+def find_layout(file: CheckpointFile) -> tuple[Layout, str] | None:
+    """Find the layout of a file and the subtree of its encoder; None if no layout matches."""
+    for layout in LAYOUTS:
+        for prefix in layout.prefixes:
+            if _fits(layout, prefix, file):
+                return layout, prefix
+    return None
+
+
 def recognize(file: CheckpointFile) -> tuple[Layout, str]:
     """Find the layout of a file and the subtree of its encoder.
 
     Raises:
         ValueError: If no layout matches.
     """
-    for layout in LAYOUTS:
-        for prefix in layout.prefixes:
-            if _fits(layout, prefix, file):
-                return layout, prefix
+    found = find_layout(file)
+    if found is not None:
+        return found
     names, known = sorted(file.tensors), ', '.join(layout.name for layout in LAYOUTS)
     prefixes = dict.fromkeys(prefix for layout in LAYOUTS for prefix in layout.prefixes)
     raise ValueError(
