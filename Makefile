@@ -3,9 +3,9 @@
 #
 #   make PYTHON=/path/to/python3.12 VENV=/tmp/env test ARGS='-k pos_embed'
 #
-# `make planted` plants the mistakes of tests/planted/lists, one by one, into a copy of the tree
-# and runs the test that must see each; ARGS='optim lars' chooses those whose file, line or test has
-# all of these words. It is no part of `make test`.
+# `make planted` plants the mistakes of tests/planted/lists, one at a time, into a copy of the tree
+# and checks that the test named for each fails; ARGS='optim lars' selects the mistakes whose file,
+# line or test contains all of these words. It is not part of `make test`.
 #
 # The complete suite runs in one process per core, at most four (1.5 GB each); WORKERS=2 sets another
 # number. A selection, by -k or a path, runs in a single process, because each process first spends
@@ -42,7 +42,7 @@ help:
 	@echo 'make demo-cae the same for CAE: tokenizer, pre-training, both tasks (about 25 minutes)'
 	@echo 'make study    the same for MAE with longer pre-training and three seeds (about an hour)'
 	@echo 'make test     all tests, including slow ones; ARGS=... is passed to pytest'
-	@echo 'make planted  plant mistakes into a copy and see that tests fail; ARGS=... chooses some by words'
+	@echo 'make planted  plant mistakes in a copy and check that tests fail; ARGS=... selects by words'
 	@echo 'make lint     ruff, codespell and mypy'
 	@echo 'make doctor   report what is installed and whether it works'
 	@echo 'make clean    remove caches and build folders; clean-env removes $(VENV)'

@@ -1,8 +1,8 @@
 """From images to batches: data sets, transforms and the data block of a config.
 
-Importing the room registers its data sets and transforms, but for those that need a framework:
+Importing the room registers its data sets and transforms, except those that subclass a framework's:
 configs that use ``flipped_mixing`` (MMPretrain), ``large_scale_jitter`` or ``load_polygons``
-(MMDetection) import them.
+(MMDetection) list them in ``custom_imports``.
 """
 
 from mae_transfer.data import (

@@ -1,8 +1,8 @@
-"""Mixup and CutMix of each picture with the one at the mirrored place of the batch, as in timm.
+"""Mixup and CutMix of a batch with the same batch in reverse order, as in timm.
 
-MAE's and CAE's fine-tuning use timm's, in its mode 'batch'. MMPretrain's draw a random order of the
-batch instead, in which a picture may meet itself. They register with MMPretrain; configs that use
-them list this module in ``custom_imports``.
+MAE's and CAE's fine-tuning use timm's, in its mode 'batch': picture i of B is mixed with picture
+B - 1 - i. MMPretrain pairs pictures by a random permutation, which may pair a picture with itself.
+The classes register with MMPretrain; configs that use them list this module in ``custom_imports``.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ from torch import Tensor
 
 @BATCH_AUGMENTS.register_module()
 class FlippedMixup(Mixup):
-    """Mixup (Zhang et al. 2017, https://arxiv.org/abs/1710.09412) with the flipped batch.
+    """Mixup (Zhang et al. 2017, https://arxiv.org/abs/1710.09412) with the reversed batch.
 
-    The mean of two pictures with the weights lambda ~ Beta(alpha, alpha) and 1 - lambda, one lambda
-    for the batch, and that of their targets. In a batch of odd size, the picture in the middle
-    stays as it is.
+    Pictures and targets become lambda * first + (1 - lambda) * second, with one
+    lambda ~ Beta(alpha, alpha) for the batch. In a batch of odd size, the picture in the middle
+    does not change.
 
     Args:
-        alpha: Of the Beta distribution.
+        alpha: Parameter of the Beta distribution.
     """
 
     def mix(self, batch_inputs: Tensor, batch_scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,14 +31,14 @@ class FlippedMixup(Mixup):
 
 @BATCH_AUGMENTS.register_module()
 class FlippedCutMix(CutMix):
-    """CutMix (Yun et al. 2019, https://arxiv.org/abs/1905.04899) with the flipped batch.
+    """CutMix (Yun et al. 2019, https://arxiv.org/abs/1905.04899) with the reversed batch.
 
-    A box is pasted into each picture, from the same place of its partner; targets are mixed by the
-    area of the box within the picture. The box is MMPretrain's, and that of timm 0.3.2, which MAE's
-    and CAE's code require: an odd side loses a pixel. Newer releases of timm keep it.
+    One box for the batch: each picture gets the box of its partner, and targets are mixed by the
+    area of the box within the picture. MMPretrain draws the box as timm 0.3.2 does, which MAE's and
+    CAE's code require: an odd side is one pixel shorter. Newer releases of timm keep that pixel.
 
     Args:
-        alpha: Of the Beta distribution of the share that is kept.
+        alpha: Parameter of the Beta distribution of the share that is kept.
         cutmix_minmax: See MMPretrain's ``CutMix``.
         correct_lam: See MMPretrain's ``CutMix``.
     """

@@ -14,8 +14,8 @@ from mmdet.registry import TRANSFORMS
 class RandomScaleResize(RandomResize):
     """Resize a picture to fit into a square of random side; sides are rounded once, at the end.
 
-    As Detectron2's ``ResizeScale``. MMCV's ``RandomResize`` first cuts the side of the square to
-    whole pixels.
+    As Detectron2's ``ResizeScale``. MMCV's ``RandomResize`` first rounds the side of the square
+    down to whole pixels.
 
     Required and changed keys: those of MMDetection's ``Resize``.
 
@@ -46,10 +46,10 @@ class RandomScaleResize(RandomResize):
 
 @TRANSFORMS.register_module()
 class RandomDiagonalCrop(RandomCrop):
-    """Crop whose place is drawn by one number: it lies on the diagonal of all places.
+    """Crop whose row and column come from one random number, so its places are on a diagonal.
 
-    As Detectron2's ``FixedSizeCrop``: 0 is the upper left corner of the picture, 1 the lower right
-    one. MMDetection's ``RandomCrop`` draws one number for rows and one for columns.
+    As Detectron2's ``FixedSizeCrop``: at 0 the crop is in the upper left corner of the picture, at
+    1 in the lower right one. MMDetection's ``RandomCrop`` draws rows and columns separately.
 
     Args: see MMDetection's ``RandomCrop``.
     """
@@ -59,7 +59,7 @@ class RandomDiagonalCrop(RandomCrop):
         """Draw the place of the crop.
 
         Args:
-            margin: By how many pixels the picture is higher and wider than the crop.
+            margin: Rows and columns by which the picture exceeds the crop, in pixels.
 
         Returns:
             First row and first column of the crop.

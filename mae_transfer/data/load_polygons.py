@@ -9,16 +9,16 @@ from mmdet.registry import TRANSFORMS
 class LoadPolygonAnnotations(LoadAnnotations):
     """Load boxes and masks; masks stay polygons, so that a resize or a crop loses nothing of them.
 
-    As in Detectron2, where a mask becomes pixels only as a target of the mask head. A bitmap of a
-    picture that is shrunk to a tenth has lost much of a small object before.
+    As in Detectron2, where a mask becomes pixels only as a target of the mask head. When a picture
+    is shrunk to a tenth, a bitmap loses much of a small object.
 
-    A picture in which an object is given as RLE, for which there is no polygon, has bitmaps for all
-    of its objects. Crowds do not count: their masks are not trained on, so a crowd given as RLE has
-    its box as its outline. (MMDetection's loader with ``poly2mask=False`` leaves out every object
-    that is given as RLE.) What comes after takes both kinds, also in one batch.
+    If any object of a picture is given as RLE, which has no polygon, all objects of that picture
+    get bitmaps. Crowds are an exception: their masks are not trained on, so a crowd given as RLE
+    gets its box as its outline. (MMDetection's loader with ``poly2mask=False`` ignores every object
+    that is given as RLE.) Later steps take polygons and bitmaps, also in one batch.
 
     As in MMDetection, an outline of fewer than three points or of an odd number of coordinates is
-    left out, and an object without any other is not trained on.
+    left out, and an object without a valid outline is not trained on.
 
     Changed keys: those of MMDetection's ``LoadAnnotations``.
 
@@ -43,7 +43,7 @@ class LoadPolygonAnnotations(LoadAnnotations):
         super()._load_masks(results)
 
     def _process_masks(self, results: dict) -> list:
-        """Make the numbers of polygons floats: a file of whole numbers would stay whole."""
+        """Convert polygons to float: an array of integers would round when it is resized."""
         return [
             [np.asarray(polygon, dtype=np.float64) for polygon in mask]
             if isinstance(mask, list)

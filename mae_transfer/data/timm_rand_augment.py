@@ -1,7 +1,7 @@
 """timm's RandAugment in a pipeline of OpenMMLab.
 
 MMPretrain's operations of the same names use OpenCV, whose affine operations and sharpening differ
-from Pillow's, with which MAE and CAE were fine-tuned, by up to 79 of 255.
+by up to 79 of 255 from Pillow's, with which MAE and CAE were fine-tuned.
 """
 
 import re
@@ -21,17 +21,18 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic')  # of Pillow's affine operat
 class TimmRandAugment(BaseTransform):
     """Let timm's ``rand_augment_transform`` change a picture (Cubuk et al. 2019, arXiv 1909.13719).
 
-    It draws from ``random`` and ``np.random``, both of which MMEngine seeds in each worker. Shifts
-    are a share of the picture's sides, so nothing depends on the size of the crop.
+    It draws from ``random`` and ``np.random``, both of which MMEngine seeds in each worker.
+    Translations are relative to the sides of the picture, so nothing depends on the crop size.
 
     Required and changed key: ``img``.
 
     Args:
         config_str: timm's name of the augmentation, 'rand' and sections separated by '-':
-            'rand-m9-mstd0.5-inc1' draws two (n2) operations with a chance of one half each (p0.5),
-            at a magnitude of 9 of 10 with a standard deviation of .5, from those operations whose
-            effect increases with the magnitude.
-        fill_rgb: What affine operations fill empty corners with: red, green, blue; 0 to 255.
+            'rand-m9-mstd0.5-inc1' draws two operations (n2 by default), applies each with a
+            probability of .5 (p0.5) at a magnitude of 9 of 10 with a standard deviation of .5, and
+            uses the set of operations whose effect increases with the magnitude.
+        fill_rgb: Color of the corners that affine operations leave empty: red, green, blue; 0 to
+            255.
         interpolation: Of affine operations: 'nearest', 'bilinear' or 'bicubic'.
 
     Raises:
@@ -45,7 +46,7 @@ class TimmRandAugment(BaseTransform):
         interpolation: str = 'bicubic',
     ) -> None:
         name, *sections = config_str.split('-')
-        # timm ignores sections that it cannot split, and asserts that it knows the others
+        # timm ignores sections that it cannot split, and fails with an assertion on unknown ones
         wrong = [section for section in sections if not SECTION.fullmatch(section)]
         if name != 'rand' or wrong:
             raise ValueError(
@@ -93,8 +94,8 @@ class TimmRandAugment(BaseTransform):
 def _posterize(img: Image.Image, bits_to_keep: int, **options: object) -> Image.Image:
     """Keep some bits of each value, as timm does; its greatest magnitude keeps none.
 
-    Pillow up to 12 then returns a black picture. Pillow 13 raises, which would end a training
-    sooner or later: 'm9-mstd0.5' reaches that magnitude in one of 44 draws of this operation.
+    Pillow up to 12 then returns a black picture. Pillow 13 raises, which would end a training run:
+    'm9-mstd0.5' reaches that magnitude in one of 44 draws of this operation.
     """
     if bits_to_keep == 0:
         return Image.new(img.mode, img.size)

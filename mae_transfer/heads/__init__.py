@@ -1,4 +1,4 @@
-"""What a detector's config calls a head or an assigner, where MMDetection's differ from the papers.
+"""Heads and assigners of detectors, where MMDetection's differ from the papers' code.
 
 They register with MMDetection; configs that use them list this room in ``custom_imports``.
 """

@@ -1,4 +1,4 @@
-"""An assigner of anchors that leaves no object without one, however small or thin it is."""
+"""An assigner that gives each object its best anchors, however small or thin the object is."""
 
 from mmdet.models.task_modules import AssignResult, MaxIoUAssigner
 from mmdet.registry import TASK_UTILS
@@ -11,23 +11,23 @@ class BestAnchorAssigner(MaxIoUAssigner):
 
     As Detectron2's ``Matcher`` with ``allow_low_quality_matches``, after Faster R-CNN (Ren et al.
     2015, https://arxiv.org/abs/1506.01497, 3.1.2). An anchor belongs to the object that it overlaps
-    most. It is positive from ``pos_iou_thr`` on, and also where no other anchor overlaps some
-    object more; all anchors that tie count.
+    most. It is positive if that overlap is at least ``pos_iou_thr``, or if it is a best anchor: one
+    that no other anchor exceeds in overlap with some object. Ties are all best anchors.
 
-    MMDetection's assigner asks such a best anchor for an overlap of at least ``min_pos_iou``, and
-    gives it to the object whose best anchor it is, even if the anchor overlaps another one more.
+    MMDetection's assigner requires an overlap of at least ``min_pos_iou`` of a best anchor, and
+    assigns it to the object that it is the best anchor of, even if it overlaps another object more.
 
-    An object that overlaps no anchor has no best anchor. (Detectron2 would make positive all
-    anchors that do not overlap it either.)
+    An object that overlaps no anchor has no best anchor. (Detectron2 would make all anchors that do
+    not overlap it positive.)
 
     Args:
-        pos_iou_thr: Overlap (IoU, 0 to 1) from which on an anchor is positive.
+        pos_iou_thr: Least overlap (IoU, 0 to 1) of a positive anchor.
         neg_iou_thr: Overlap below which an anchor is negative; in between it is ignored.
         **kwargs: Of MMDetection's ``MaxIoUAssigner``, such as ``ignore_iof_thr``.
 
     Raises:
         ValueError: If ``kwargs`` has ``min_pos_iou``, ``match_low_quality`` or
-            ``gt_max_assign_all``, to which this rule gives the only value.
+            ``gt_max_assign_all``, which this rule fixes.
     """
 
     def __init__(self, pos_iou_thr: float, neg_iou_thr: float, **kwargs: object) -> None:

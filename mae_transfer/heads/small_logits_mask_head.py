@@ -9,9 +9,10 @@ from mmengine.model import kaiming_init, normal_init
 class SmallLogitsMaskHead(FCNMaskHead):
     """MMDetection's mask head; its last layer starts with a standard deviation of .001.
 
-    As Detectron2's ``MaskRCNNConvUpsampleHead``. MMDetection starts it like the layers before it
-    (.157 for 80 classes) and takes no ``init_cfg`` for this head; in a cascade it leaves this layer
-    and the upsampling as PyTorch initializes them. Parameters, and so checkpoints, are the same.
+    As Detectron2's ``MaskRCNNConvUpsampleHead``. MMDetection initializes this layer like those
+    before it (.157 for 80 classes) and takes no ``init_cfg`` for this head; in a cascade it leaves
+    this layer and the upsampling as PyTorch initializes them. Parameter names are the same, so
+    checkpoints fit both heads.
 
     Args: see MMDetection's ``FCNMaskHead``.
     """
@@ -26,5 +27,5 @@ class SmallLogitsMaskHead(FCNMaskHead):
         self._init_last_layers()
 
     def _init_last_layers(self) -> None:
-        kaiming_init(self.upsample)  # normal, from the number of outputs
+        kaiming_init(self.upsample)  # normal, fan out
         normal_init(self.conv_logits, std=0.001)

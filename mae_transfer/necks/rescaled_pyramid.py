@@ -26,7 +26,7 @@ class RescaledPyramid(BaseModule):
         norm_cfg: Norm between the two steps of the fourfold level. SyncBN is the published one and
             trains on GPUs only; ``dict(type='BN')`` for one process or a CPU,
             ``dict(type='GN', num_groups=32)`` for the Mask R-CNN benchmark.
-        init_cfg: MMEngine's. The Mask R-CNN benchmark has one, the other recipes have none.
+        init_cfg: MMEngine's. Only the Mask R-CNN benchmark sets it.
     """
 
     def __init__(

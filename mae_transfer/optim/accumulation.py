@@ -80,8 +80,8 @@ class _StepsFromParts(BaseLoop):
     def run_iter(self, *args) -> None:
         """Accumulate the gradients of all parts of a batch and make one step.
 
-        Hooks run once a step. They see the last part of the batch and the mean of the losses. Each
-        part counts alike: where the last part of an epoch is smaller, its samples weigh more.
+        Hooks run once a step. They see the last part of the batch and the mean of the losses. All
+        parts have the same weight: if the last part of an epoch is smaller, its samples weigh more.
 
         Args:
             args: The index of the batch, where the loop counts epochs, and its parts.

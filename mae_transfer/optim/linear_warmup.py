@@ -1,4 +1,4 @@
-"""A linear warm-up from any factor, 0 as well, that ends in the step it names, or before it."""
+"""A linear warm-up that may start at 0 and may end between two steps."""
 
 from math import ceil
 from typing import Any
@@ -7,8 +7,8 @@ from mmengine.optim import _ParamScheduler
 
 from mae_transfer.registry import PARAM_SCHEDULERS
 
-# A rate of exactly 0 could not be raised by a product again. In float32 a step at this share of any
-# rate changes no parameter, so it is a step at 0.
+# Schedulers multiply the current rate, and a rate of exactly 0 would stay 0. In float32, a step at
+# this share of any rate changes no parameter, as a step at 0.
 ZERO = 1e-30
 
 
@@ -24,17 +24,17 @@ class LinearWarmupLR(_ParamScheduler):
     ``LinearLR`` reaches the full rate one step before its ``end``, and can neither start at 0 nor
     end between two steps.
 
-    Like MMEngine's schedulers it multiplies the rate that the groups have, so others can act in the
-    same steps, as a decay that counts from step 0 does. One that follows begins at ``end``.
+    Like MMEngine's schedulers it multiplies the current rate of each group, so a decay that begins
+    in step 0 can act in the same steps. A decay that follows the warm-up begins at ``end``.
 
     Args:
         optimizer: The optimizer, or its wrapper.
-        end: The first step at the full rate; may be a fraction, and the line then reaches the full
-            rate between two steps.
+        end: The first step at the full rate. If it is a fraction, the line reaches the full rate
+            between two steps.
         start_factor: Factor of the first step, in [0, 1).
         begin: First step, an epoch or an iteration.
-        endpoint: Whether the line ends one step earlier, in ``end - 1``, as NumPy's ``linspace``
-            with ``end - begin`` points, and so BEiT's and CAE's code.
+        endpoint: Whether the line ends one step earlier, in ``end - 1``: NumPy's ``linspace`` with
+            ``end - begin`` points, as in BEiT's and CAE's code.
         by_epoch: Whether a step is an epoch or an iteration.
         last_step: See MMEngine.
         verbose: Whether to print each change.
@@ -57,7 +57,7 @@ class LinearWarmupLR(_ParamScheduler):
         if not 0 <= start_factor < 1:
             raise ValueError(f'start_factor={start_factor}: must be at least 0 and below 1')
         if begin < 0 or begin % 1:
-            raise ValueError(f'begin={begin}: must be a whole number from 0')
+            raise ValueError(f'begin={begin}: must be a whole number, at least 0')
         if end <= begin:
             raise ValueError(f'end={end}: must be above begin={begin}')
         self.start_factor = start_factor or ZERO

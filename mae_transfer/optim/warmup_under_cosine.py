@@ -1,6 +1,6 @@
-"""A warm-up under a half cosine that counts from the same step.
+"""A linear warm-up and a half cosine that both start in step 0.
 
-As IcarusWizard/MAE trains CIFAR-10, and Detectron2's code COCO with a cosine.
+IcarusWizard/MAE uses it for CIFAR-10, and Detectron2's code for cosine schedules on COCO.
 """
 
 import math
@@ -12,16 +12,17 @@ from mae_transfer.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupUnderCosineLR(_ParamScheduler):
-    """Linear warm-up to a half cosine that does not wait for it.
+    """Linear warm-up, then a half cosine that started in step 0.
 
-    In step t = 0, 1, ..., end - 1 the factor of the learning rate is that of a line, or later
+    In step t = 0, 1, ..., end - 1 the factor of the learning rate follows a line first, and then
 
         cosine(t) = (1 + cos(pi * t / end)) / 2.
 
-    By default the line is (t + 1) / (warmup + 1e-8), and the lower counts, as in IcarusWizard/MAE.
-    With ``start_factor`` it goes from there in step 0 to the cosine in step ``warmup``, as in
-    Detectron2 and fvcore. In both the largest factor is below 1 (.977 by default with a warm-up of
-    a tenth of the whole), which pairs of MMEngine's schedulers cannot give.
+    By default the factor is the lower of the cosine and (t + 1) / (warmup + 1e-8), as in
+    IcarusWizard/MAE. With ``start_factor``, a line rises from it in step 0 to cosine(warmup) in
+    step ``warmup``, as in Detectron2 and fvcore. In both cases the largest factor is below 1 (.977
+    by default with a warm-up of a tenth of the run), which pairs of MMEngine's schedulers cannot
+    give.
 
     Args:
         optimizer: The optimizer, or its wrapper.
@@ -32,7 +33,7 @@ class WarmupUnderCosineLR(_ParamScheduler):
         by_epoch: Whether a step is an epoch or an iteration.
         last_step: See MMEngine.
         verbose: Whether to print each change.
-        start_factor: Factor of step 0, in [0, 1], of a line that ends on the cosine.
+        start_factor: Factor of step 0, in [0, 1]; None = the default line above.
 
     Raises:
         ValueError: If ``warmup`` or ``start_factor`` is out of range.
@@ -59,15 +60,15 @@ class WarmupUnderCosineLR(_ParamScheduler):
         )
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Go on where a schedule of this kind was.
+        """Load the state that another instance has saved.
 
         Raises:
-            ValueError: If the state is that of another kind, which would stop this one.
+            ValueError: If the state is that of another class of scheduler.
         """
         if 'warmup' not in state_dict:
             raise ValueError(
-                'the checkpoint has the state of another schedule than WarmupUnderCosineLR: resume '
-                'it with the config in its work dir'
+                'the checkpoint has the state of another schedule than WarmupUnderCosineLR, which '
+                'the config has: resume with the config in the work dir of the checkpoint'
             )
         super().load_state_dict(state_dict)
 

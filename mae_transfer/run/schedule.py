@@ -1,8 +1,9 @@
 """Scales the schedule of a config to another length by the rule of the recipe.
 
 A recipe's schedule belongs to its length: a warm-up of 250 and milestones at 1600 and 1900 of 2000
-iterations. For another length every such number is scaled by the same ratio, and rounded to a whole
-step except where our warm-ups end. A warm-up that would leave no step at the full rate is removed.
+iterations. For another length every such number is scaled by the same ratio and rounded to a whole
+step. The end of our own warm-ups is not rounded, unless another scheduler begins there. A warm-up
+that would leave no step at the full rate is removed.
 The log keeps its interval, unless the run is so short that it would have fewer than ten lines.
 """
 
@@ -161,7 +162,7 @@ class Schedule:
         return int(new) if new.is_integer() else new
 
     def _moved_bound(self, scheduler: MutableMapping, name: str) -> float:
-        """Scale the begin or end of a scheduler; a step behind the run, a PolyLR's, stays one."""
+        """Scale the begin or end of a scheduler; PolyLR's end, one step after the run, stays so."""
         time = scheduler[name]
         if self._is_in_unit_of_run(scheduler) and time == self.length / self.ratio + 1:
             return self.length + 1
@@ -239,7 +240,7 @@ class Schedule:
                 if (by_epoch, end) not in begins:
                     new = self._moved_exactly(end)
             elif not scheduler.get('convert_to_iter_based'):
-                new = max(2, new)  # MMEngine's has the full rate in its last step, if not the first
+                new = max(2, new)  # MMEngine's LinearLR has the full rate in its last step
             if in_unit_of_run and ceil(new) >= self.length:
                 new = 0
             meetings[by_epoch, end] = new

@@ -21,17 +21,6 @@ from tests.references.checkpoint_files import (
 )
 
 
-@pytest.fixture
-def save(tmp_path):
-    """Return a function that saves a content and tells where."""
-
-    def save(content, name='x.pth'):
-        torch.save(content, tmp_path / name)
-        return tmp_path / name
-
-    return save
-
-
 def trained_tensors(vit):
     return dict(vit.state_dict())
 

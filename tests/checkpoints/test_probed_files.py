@@ -21,17 +21,6 @@ CAE = dict(qkv_bias='no-key', layer_scale_init=1.0)
 ZEROS = torch.zeros(7 * 7 + 3, 4)  # a table of the grid 4 x 4 with a class token, 4 heads
 
 
-@pytest.fixture
-def save(tmp_path):
-    """Return a function that saves a content and tells where."""
-
-    def save(content, name='x.pth'):
-        torch.save(content, tmp_path / name)
-        return tmp_path / name
-
-    return save
-
-
 # ---- encoders
 
 
@@ -164,7 +153,7 @@ def test_linear_probe__scores_as_in_the_released_code(save, recipe):
 
 @pytest.mark.parametrize('recipe', [recipes.CAE_BASE, recipes.CLASSIFY])
 def test_fine_tuned__scores_as_in_the_released_code(save, recipe):
-    """The mean of the patches behind fc_norm, then the linear layer."""
+    """The mean of the patches after fc_norm, then the linear layer."""
     backbone = classifier(recipe, seed=0).backbone
     content = sources.cae_fine_tuned(backbone.state_dict())
     images = torch.randn(3, 3, *backbone.img_size)

@@ -61,7 +61,7 @@ def fvcore_steps(warm: float, milestones: tuple[int, int]) -> Formula:
 
 
 def fvcore_cosine(warm: float, total: int) -> Formula:
-    """The same of fvcore's CosineParamScheduler: the line ends on a cosine that began in step 0."""
+    """The same with fvcore's CosineParamScheduler: the line meets a cosine that began in step 0."""
 
     def factor(t: int) -> float:
         if t < warm:

@@ -95,15 +95,15 @@ def test_top_level__rejects_a_name_that_nobody_has_classified():
 def test_top_level__rejects_a_pipeline_with_two_meanings():
     cfg = load(pretrain.MAE_800)
     cfg.train_dataloader.dataset.pipeline[1].scale = 192
-    with pytest.raises(ValueError, match='train_pipeline is not'):
+    with pytest.raises(ValueError, match='train_pipeline differs from'):
         read_by_a_run(cfg)
 
 
-# ---- the comparison bites
+# ---- the comparison notices each change
 
 
 def others(value: object) -> list:
-    """Values that are not this one, as near to it as a slip is."""
+    """Wrong values that are close to this one."""
     if isinstance(value, bool):
         return [not value, int(value)]
     if isinstance(value, int):
@@ -157,7 +157,7 @@ def test_compare__says_key_stated_and_found():
 
 
 def test_config__with_an_updated_sibling_is_noticed(tmp_path):
-    """One number of the base that MMDetection gives is another, in a copy of it."""
+    """One number is changed in a copy of MMDetection's base."""
     theirs = '_base_/models/mask-rcnn_r50_fpn.py'
     ours = (CONFIGS / '_base_/models/mask-rcnn_vit-base-p16_simple-fpn.py').read_text()
     sibling = (Path(get_installed_path('mmdet')) / '.mim/configs' / theirs).read_text()
@@ -249,7 +249,7 @@ def test_change__rejects_what_is_not_there_to_be_dropped():
 
 
 def test_tables__read_no_config():
-    """They state; what they compare with is read here alone."""
+    """The tables do not depend on the configs that they are compared with."""
     for file in (Path(__file__).parent / 'leaves').glob('*.py'):
         source = file.read_text(encoding='utf-8')
         assert 'fromfile' not in source and 'configs_suite.reading' not in source, file

@@ -1,4 +1,4 @@
-"""The same picture is the same numbers to every encoder, whatever recipe reads it.
+"""Every recipe gives its encoder the same numbers for the same picture.
 
 The pipelines and the preprocessor of each recipe read a picture from a file. What comes out is
 compared with the papers' formula, and, where nothing is random, with torchvision or OpenCV.
@@ -30,8 +30,8 @@ from tests.configs_suite.reading import ALL, EVERY, TOKENIZERS, load, plain
 from tests.configs_suite.tiny_models import framework, narrow_targets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# Red, green and blue far apart, so that no two channels are taken for each other; and a file of one
-# channel, as some of ImageNet's and COCO's are.
+# Red, green and blue far apart, so that no two channels can be confused; and a file of one channel,
+# as some of ImageNet's and COCO's are.
 COLORS = {'color': (190, 110, 30), 'gray': (90, 90, 90)}
 DRAWS = 3
 NO_CROP = 'pretrain/mae/ablation/mae_vit-large-p16_no-aug_8xb512-amp-coslr-800e_in1k.py'
@@ -63,7 +63,7 @@ def for_tokenizer(pixels: Tensor) -> Tensor:
 
 
 def padding(path: str) -> float | None:
-    """What stands beside a picture, to the encoder: black before, zero after normalization."""
+    """Value that the encoder gets outside the picture; None = no recipe of this kind pads."""
     if path.startswith(('detection/', 'segmentation/', 'demo/mask-rcnn', 'demo/upernet')):
         return 0.0
     if 'cifarmini' in path:
@@ -195,7 +195,7 @@ def test_color__is_the_same_numbers_to_every_tokenizer(path, read, tmp_path):
     ],
 )
 def test_random_colors__keep_the_order_of_the_channels(path, read):
-    """Nothing left out: the middle of most draws is about the color of the picture, RGB."""
+    """With all transforms, the median of a middle pixel is close to the picture's color, RGB."""
     cfg, color = load(path), COLORS['color']
     picture = flat_picture(path, color)
     middles = []
@@ -279,7 +279,7 @@ def test_evaluation__shows_every_pixel_as_the_peers_do(path, loader, read):
 
 
 def smooth_picture(width: int, height: int) -> np.ndarray:
-    """Colors that tell each place and channel, with noise that tells the interpolation."""
+    """Colors that differ at each place and in each channel; noise, to see the interpolation."""
     rows = np.linspace(0, 120, height)[:, None]
     columns = np.linspace(0, 80, width)[None]
     noise = np.random.default_rng(0).uniform(0, 50, (height, width, 3))

@@ -24,6 +24,8 @@ from tests.configs_suite.painted_files import (
 )
 from tests.configs_suite.reading import EVERY, load, plain
 
+pytestmark = pytest.mark.slow
+
 DRAWS = 40
 # On a picture of 64 x 48, to be enlarged: what is painted in red, in green and in blue.
 WIDTH, HEIGHT = 64, 48
@@ -95,7 +97,7 @@ def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def without_border(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A mask without the pixels beside the border: an edge may be cut there, or not quite."""
+    """A mask without the pixels next to the border, where an edge may or may not be cut off."""
     inner = np.zeros_like(mask)
     middle = slice(pixels, -pixels)
     inner[middle, middle] = mask[middle, middle]
@@ -103,7 +105,7 @@ def without_border(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def is_sliver(mask: np.ndarray, pixels: int) -> bool:
-    """Whether a mask is too thin to be told from a rounded edge."""
+    """Whether a mask is so thin that it may be an effect of rounding."""
     kernel = np.ones((pixels + 1, pixels + 1), np.uint8)
     return not cv2.erode(mask.astype(np.uint8), kernel, borderValue=0).any()
 
@@ -221,7 +223,7 @@ def test_detection__boxes_masks_and_labels_lie_where_the_color_is(path, form, tm
 
 
 def check_padding(path: str, sample: dict, preprocess: Callable) -> None:
-    """Zeros beside the picture, and no mask there; the size that the model is to get."""
+    """Outside the picture zeros and no mask; the padded size is the recipe's."""
     height, width = sample['inputs'].shape[1:]
     batch = preprocess(pseudo_collate([sample]), training=True)
     (picture,) = batch['inputs']
@@ -294,7 +296,7 @@ def check_labels(sample: dict, labels: tuple[int, ...], seen: Seen) -> list[int]
 def check_ignored_padding(
     sample: dict, preprocess: Callable, size: tuple[int, int], seen: Seen
 ) -> None:
-    """Beside the picture: zeros, and labels of 255."""
+    """Outside the picture zeros, and labels of 255."""
     height, width = sample['inputs'].shape[1:]
     (before,) = sample['data_samples'].gt_sem_seg.data.clone()
     batch = preprocess(pseudo_collate([sample]), training=True)

@@ -18,7 +18,7 @@ from tests.configs_suite.reading import ALL, CONFIGS, EVERY, FULL, load, lookup,
 from tests.configs_suite.tables import FACTS, ORDERS, RECIPES, RUNS
 from tests.configs_suite.tables.classification import CLASSIFY
 from tests.configs_suite.tables.detection import DETECT
-from tests.configs_suite.tables.pretrain import MAE_800, MAE_1600
+from tests.configs_suite.tables.pretrain import MAE_800
 from tests.configs_suite.tables.segmentation import SEGMENT
 from tests.configs_suite.tiny_data import first_sample
 from tests.configs_suite.tiny_models import build_model, framework, narrow, prepare_run, shrink
@@ -148,16 +148,6 @@ def test_recipe__augments_in_the_published_order(path):
     names = [step.type for step in cfg.train_pipeline]
     drawing = ('Rand', 'Photo', 'Color', 'TwoSize', 'Timm')
     assert [name for name in names if name.startswith(drawing)] == ORDERS[path]
-
-
-def test_mae_1600__differs_from_800_in_length_alone():
-    short, long = plain(load(MAE_800)._cfg_dict), plain(load(MAE_1600)._cfg_dict)
-    for cfg in (short, long):
-        cfg.pop('max_epochs', None)
-    assert long['train_cfg'].pop('max_epochs') == 2 * short['train_cfg'].pop('max_epochs') == 1600
-    assert long['param_scheduler'][1].pop('end') == 1600
-    assert short['param_scheduler'][1].pop('end') == 800
-    assert short == long
 
 
 # ---- the schedules

@@ -34,7 +34,7 @@ def mix(augment: object, images: torch.Tensor, labels: torch.Tensor) -> tuple:
 
 
 def after_timms_first_draw(seed: int) -> None:
-    """Seed, and draw what timm draws to compare with prob."""
+    """Seed, and skip the number that timm compares with prob."""
     np.random.seed(seed)
     np.random.rand()
 

@@ -66,7 +66,7 @@ def test_random_clipped_crop__wrong_numbers_are_errors(wrong):
 
 @pytest.mark.parametrize('name', ['bicubic', 'bilinear', 'lanczos'])
 def test_random_clipped_crop__resizes_with_pillow(monkeypatch, name):
-    """Which smooths when it shrinks; OpenCV does not."""
+    """Pillow antialiases when it shrinks; OpenCV does not."""
     image = np.random.default_rng(0).integers(0, 256, (40, 100, 3), np.uint8)
     part = Image.fromarray(image[4:36, 10:74])
     expected = np.asarray(part.resize((16, 16), Image.Resampling[name.upper()]))

@@ -1,3 +1,5 @@
+"""RandAugment in a pipeline against a direct call of timm's, and the errors of wrong arguments."""
+
 import random
 
 import numpy as np

@@ -99,7 +99,7 @@ def test_drawing__panels_in_their_columns():
 
 
 class Copier(torch.nn.Module):
-    """Stands for a masked autoencoder that predicts what it gets, normalized."""
+    """A stand-in for a masked autoencoder that predicts its normalized input."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Pyramids and heads of (a) and (b) start from Detectron2's and MIMDet's weights, each by its row.
+"""Pyramids and heads start from the initial weights of Detectron2 and MIMDet, one row per layer.
 
-``in`` and ``out``: inputs and outputs of one number of a layer, kernel included. Uniform and normal
-weights are compared by their standard deviation.
+``in`` and ``out``: fan in and fan out of a layer, kernel included. Uniform and normal weights are
+compared by their standard deviation.
 """
 
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 TORCH = 'torch'  # PyTorch's own: uniform, variance 1 / (3 in), weights and biases
 
-# What MIMDet's and Detectron2's code do not initialize, PyTorch does.
+# Layers that MIMDet's and Detectron2's code leave to PyTorch.
 SIMPLE = {
     r'neck\.rescales\.\d\.[03]': TORCH,
     r'neck\.projections\.\d\.[02]': TORCH,
@@ -42,7 +42,7 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 def build(path: str) -> nn.Module:
-    """A recipe's detector behind an encoder of one block."""
+    """A recipe's detector with an encoder of one block."""
     cfg = load(path)
     width = {'base': 768, 'large': 1024}[cfg.model.backbone.arch]
     cfg.model.backbone.update(

@@ -1,4 +1,4 @@
-"""The mask head of Detectron2's recipes starts unsure, and is MMDetection's otherwise."""
+"""The mask head starts with logits close to 0, and is MMDetection's otherwise."""
 
 import pytest
 import torch

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 import mae_transfer  # noqa: F401  registers the hooks
 from mae_transfer.backbones import PlainViT
-from tests.configs_suite.reading import CONFIGS, EVERY, load
+from tests.configs_suite.reading import CONFIGS
 from tests.support.runners import MeanModel, short_runner
 
 
@@ -65,12 +65,3 @@ def test_checkpoint__holds_what_a_resumed_run_reads(checkpoint):
     meta = content['meta']
     assert (meta['iter'], meta['epoch']) == (2, 0)
     assert {'cfg', 'seed', 'experiment_name', 'mmengine_version', 'time'} <= meta.keys()
-
-
-@pytest.mark.parametrize('path', EVERY)
-def test_recipe__saves_optimizer_and_schedules(path):
-    """With any checkpoint, under the names of our hook's arguments; MMEngine's default is True."""
-    hook = load(path).default_hooks.checkpoint
-    assert hook.type == 'AtomicCheckpointHook'
-    assert hook.get('save_optimizer', True) is True
-    assert hook.get('save_param_scheduler', True) is True

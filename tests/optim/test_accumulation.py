@@ -72,33 +72,6 @@ def test_accumulation__takes_a_short_last_batch(tmp_path):
     assert len(rates) == len(losses) == 4
 
 
-def test_accumulation__averages_over_the_parts_of_a_short_last_batch(tmp_path, monkeypatch):
-    """Its gradient is the mean of those of its own two parts, not half of it."""
-    cfg = config(2, 4, dict(by_epoch=True, max_epochs=2), tmp_path / 'a', 11)
-    cfg.train_dataloader.sampler.shuffle = False
-    cfg.optim_wrapper.clip_grad = None
-    steps, step = [], torch.optim.AdamW.step
-
-    def note(self):
-        parameters = [p for group in self.param_groups for p in group['params']]
-        steps.append([(p.detach().clone(), p.grad.clone()) for p in parameters])
-        step(self)
-
-    monkeypatch.setattr(torch.optim.AdamW, 'step', note)
-    runner, _, _ = run(cfg)
-    points, model = runner.train_dataloader.dataset, Line()
-    for i, parts in enumerate(([(0, 1), (2, 3), (4, 5), (6, 7)], [(8, 9), (10,)])):
-        for parameter, (weight, _) in zip(model.parameters(), steps[i], strict=True):
-            parameter.data.copy_(weight)
-        losses = [
-            model(**{k: [points[j][k] for j in part] for k in ('inputs', 'target')})['loss']
-            for part in parts
-        ]
-        expected = torch.autograd.grad(sum(losses) / len(parts), list(model.parameters()))
-        for gradient, (_, found) in zip(expected, steps[i], strict=True):
-            torch.testing.assert_close(found, gradient)
-
-
 def test_accumulation__scaling_of_mmengine_counts_the_batch_of_a_step(tmp_path):
     """Steps of 4 x 2 points where the rate is that of 16: half of it."""
     cfg = config(2, 4, copy.deepcopy(ITERATIONS), tmp_path / 'a')

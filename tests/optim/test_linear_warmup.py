@@ -80,7 +80,7 @@ def test_warm_up__may_end_between_two_steps(end, expected):
 
 
 def test_warm_up__begins_where_it_is_told_to():
-    """At the full rate before, as MMEngine's schedulers are."""
+    """Before that the rate is the full one, as with MMEngine's schedulers."""
     assert_equal(factors(7, end=5, begin=2, start_factor=0.4), [1, 1, 0.4, 0.6, 0.8, 1, 1])
 
 
@@ -151,8 +151,8 @@ def test_warm_up__goes_on_after_a_restart(stop):
     [
         (dict(start_factor=-0.1), 'start_factor=-0.1: must be at least 0 and below 1'),
         (dict(start_factor=1), 'start_factor=1: must be at least 0 and below 1'),
-        (dict(begin=-1), 'begin=-1: must be a whole number from 0'),
-        (dict(begin=0.5), 'begin=0.5: must be a whole number from 0'),
+        (dict(begin=-1), 'begin=-1: must be a whole number, at least 0'),
+        (dict(begin=0.5), 'begin=0.5: must be a whole number, at least 0'),
         (dict(begin=4), 'end=4: must be above begin=4'),
         (dict(end=0), 'end=0: must be above begin=0'),
     ],

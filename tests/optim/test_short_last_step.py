@@ -1,4 +1,4 @@
-"""The last step of an epoch, which may have fewer and smaller parts: its gradient by hand."""
+"""The gradient of the last step of an epoch, which may have fewer or smaller parts, by hand."""
 
 import pytest
 import torch
@@ -95,11 +95,11 @@ def test_short_last_step__has_the_gradient_of_one_batch(
 
 
 @pytest.mark.parametrize('wrapper', ['OptimWrapper', 'AutocastOptimWrapper'])
-def test_short_last_step__counts_each_pass_alike(wrapper, tmp_path, monkeypatch):
+def test_short_last_step__gives_each_pass_the_same_weight(wrapper, tmp_path, monkeypatch):
     """Three samples in passes of two and one: the mean of both means, not of the samples.
 
-    In IcarusWizard/MAE, too, a short pass weighs as much as a whole one. A loss that is a mean over
-    hidden patches or boxes knows nothing of the samples of its pass.
+    In IcarusWizard/MAE, too, a short pass has the weight of a whole one. A loss that is a mean over
+    hidden patches or boxes does not depend on the number of samples.
     """
     found = gradients(11, wrapper, tmp_path, monkeypatch)
     assert found == [3.0, ((3 + 2) / 2 + 1) / 2]

@@ -97,7 +97,7 @@ def test_schedule__rejects_a_start_that_is_no_share(start):
 
 
 def test_schedule__rejects_the_state_of_another():
-    """MMEngine gives the first scheduler the first state, whatever it is of."""
+    """MMEngine loads states by position, whatever class they are of."""
     optimizer, scheduler = make(5, 30)
     other = LinearLR(optimizer, end=5).state_dict()
     with pytest.raises(ValueError, match='another schedule than WarmupUnderCosineLR'):

@@ -161,7 +161,7 @@ def test_likelihood__paints_pictures_in_the_range_of_dall_e(head, maps, pixels):
 
 
 def residual(block: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Add a 1x1 convolution of two 3x3 ones, each with a ReLU behind, to x."""
+    """Add to x two 3x3 convolutions, each followed by a ReLU, and a 1x1 convolution."""
     first, _, second, _, last = block.branch
     y = F.conv2d(x, first.weight, first.bias, padding=1).relu()
     y = F.conv2d(y, second.weight, second.bias, padding=1).relu()
@@ -194,7 +194,7 @@ def test_encoder_and_decoder__equal_the_layers_of_beits_code():
 
 
 def test_preprocessor__turns_bgr_to_rgb():
-    """As the pictures are read; of one channel there is nothing to turn."""
+    """Pictures are read as BGR; a single channel has no order."""
     pixels = torch.tensor([1, 2, 3], dtype=torch.uint8).reshape(1, 3, 1, 1)
     inputs = small().data_preprocessor({'inputs': pixels, 'data_samples': []})['inputs']
     torch.testing.assert_close(inputs.flatten(), (torch.tensor([3.0, 2.0, 1.0]) - MEAN) / STD)

@@ -118,7 +118,7 @@ def cae_attentive(tensors: dict[str, Tensor], table: Tensor | None, classes: int
             model[f'{block}relative_position_index'] = torch.zeros(17, 17).long()
     probe = 'attentive_blocks.0.'
     model['query_token'] = torch.randn(1, 1, dims)
-    for norm in ('norm1_q', 'norm1_k', 'norm1_v', 'norm2_cross'):  # the last one is not used
+    for norm in ('norm1_q', 'norm1_k', 'norm1_v', 'norm2_cross'):  # the last: unused
         model[f'{probe}{norm}.weight'] = torch.randn(dims)
         model[f'{probe}{norm}.bias'] = torch.randn(dims)
     model[f'{probe}cross_attn.q_bias'] = torch.randn(dims)

@@ -14,7 +14,7 @@ def naive_attentive_logits(model: dict[str, Tensor], tokens: Tensor, num_heads: 
 
     Args:
         model: The file's tensors, under the names of CAE's code.
-        tokens: All tokens of the images behind the encoder's norm, (B, N, C).
+        tokens: All tokens of the images after the encoder's norm, (B, N, C).
         num_heads: Of the encoder, and so of the probe.
     """
     block = 'attentive_blocks.0.'

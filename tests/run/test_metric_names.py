@@ -25,7 +25,7 @@ def test_paper_metrics__each_framework():
 
 
 def test_paper_metrics__table_of_all_names():
-    """Each its own value, so that no two are exchanged; AP comes in 0 to 1."""
+    """Each metric has a value of its own, so an exchange shows; AP is given in 0 to 1."""
     ap = {'mAP': 'AP', 'mAP_50': 'AP50', 'mAP_75': 'AP75', 'mAP_s': 'APs', 'mAP_m': 'APm',
           'mAP_l': 'APl'}  # fmt: skip
     raw, expected = {}, {}

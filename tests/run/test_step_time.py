@@ -27,7 +27,7 @@ def test_steps_in__what_validations_leave(validations, steps):
 
 
 class Clock:
-    """Tells one second more each time it is asked."""
+    """A clock that advances by a second each time it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,7 +38,7 @@ class Clock:
 
 
 def test_measure_step__counts_the_timed_steps_alone(tmp_path, monkeypatch):
-    """Asked at the start, after each of 13 steps and at the end: a step takes a second."""
+    """The clock is read at the start, after each of 13 steps and at the end."""
     monkeypatch.setattr(step_time, 'time', Clock())
     cfg = config(8, 1, dict(type='IterBasedTrainLoop', max_iters=5), tmp_path)
     found = step_time.measure_step(cfg)

@@ -1,16 +1,16 @@
 """COCO with boxes and masks, and large-scale jitter at 1024 pixels (ViTDet: Li et al. 2022, A.2).
 
-As Detectron2 does it: flip, resize by .1 to 2, crop; masks are polygons until the mask head needs
+As in Detectron2: flip, resize by .1 to 2, crop; masks are polygons until the mask head needs
 pixels; one random number places the crop. A picture smaller than the crop keeps its size, and the
-model pads it. A crop without objects is trained on. Resizing is Pillow's, which antialiases when it
+model pads it. A crop without objects is trained on. Pillow resizes, with antialiasing when it
 shrinks.
 
-As MMDetection does it: LoadAnnotations (bitmaps) for LoadPolygonAnnotations; RandomResize, with
-keep_ratio=True, for RandomScaleResize; RandomCrop, which draws a number for rows and one for
-columns, for RandomDiagonalCrop; and FilterAnnotations without keep_empty=False, which draws another
-picture for a crop that leaves no object.
+For MMDetection's behavior, use LoadAnnotations (bitmaps) in place of LoadPolygonAnnotations,
+RandomResize with keep_ratio=True in place of RandomScaleResize, RandomCrop (separate random numbers
+for row and column) in place of RandomDiagonalCrop, and FilterAnnotations without keep_empty=False,
+which replaces a crop without objects by another picture.
 
-The new transforms are imported by detect_iters_runtime.py.
+detect_iters_runtime.py imports the transforms that are not MMDetection's.
 
 Your own data: --cfg-options data.root=FOLDER data.train_img=... data.train_ann=... data.val_img=...
 data.val_ann=...; classes are read from the json.
@@ -37,8 +37,8 @@ train_pipeline = [
         recompute_bbox=True,  # boxes follow the cropped masks
         allow_negative_crop=True,
     ),
-    # Objects outside the crop have boxes of size 0. A crop without objects is trained on:
-    # keep_empty=True is MMDetection's name for drawing another one.
+    # Objects outside the crop have boxes of size 0. With keep_empty=True, MMDetection would replace
+    # a crop without objects by another picture.
     dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-5, 1e-5), keep_empty=False),
     dict(type='PackDetInputs'),
 ]

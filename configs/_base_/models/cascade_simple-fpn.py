@@ -66,8 +66,8 @@ cascade = dict(
                 pos_weight=-1,
                 debug=False,
             )
-            # Boxes are drawn once. The later stages train on all boxes of the stage before: at most
-            # 512 and one for each object.
+            # Boxes are sampled once, for the first stage. The later stages train on all boxes of
+            # the stage before: at most 512, and one for each object.
             for iou, num, pos_fraction in ((0.5, 512, 0.25), (0.6, 1024, 1.0), (0.7, 1024, 1.0))
         ],
     ),

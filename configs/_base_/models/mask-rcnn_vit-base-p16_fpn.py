@@ -33,7 +33,7 @@ model = dict(
             type='RescaledPyramid',
             embed_dims=768,
             norm_cfg=dict(type='GN', num_groups=32),
-            # 1 / sqrt(inputs), as timm 0.4.12 draws it, which MIMDet asks for
+            # MIMDet's: lecun_normal_ of timm 0.4.12, sqrt(1 / inputs) / .8796
             init_cfg=dict(type='TruncNormal', layer='ConvTranspose2d', std=3072**-0.5 / 0.8796),
         ),
         dict(
@@ -64,12 +64,12 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            # Small and thin objects have anchors, too, unlike with MMDetection's assigner.
+            # Small and thin objects get anchors, too; with MMDetection's assigner they may not.
             assigner=dict(
                 _delete_=True, type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3
             ),
         ),
-        # A proposal belongs to the object that it overlaps most, and to no other.
+        # A proposal is assigned only to the object that it overlaps most.
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
 )

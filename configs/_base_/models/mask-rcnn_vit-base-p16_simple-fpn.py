@@ -53,12 +53,12 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(
-            # Small and thin objects have anchors, too, unlike with MMDetection's assigner.
+            # Small and thin objects get anchors, too; with MMDetection's assigner they may not.
             assigner=dict(
                 _delete_=True, type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3
             ),
         ),
-        # A proposal belongs to the object that it overlaps most, and to no other.
+        # A proposal is assigned only to the object that it overlaps most.
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
 )

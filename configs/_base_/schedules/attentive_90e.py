@@ -3,8 +3,8 @@
 The paper says SGD with momentum .9, the released code adds Nesterov's; without it:
 --cfg-options optim_wrapper.optimizer.nesterov=False
 
-The warm-up has the full rate in its last step, as NumPy's linspace; that of the linear probe comes
-from MAE's code and has it one step later.
+The warm-up reaches the full rate in its last step, as NumPy's linspace does; that of the linear
+probe, from MAE's code, reaches it one step later.
 """
 
 _base_ = './linear_90e.py'

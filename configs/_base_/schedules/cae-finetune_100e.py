@@ -1,8 +1,8 @@
 """CAE's fine-tuning on ImageNet-1K, 100 epochs with a batch of 4096.
 
 The learning rate is given directly, not by a scaling rule; it and the layer decay are ViT-B's.
-Tables of relative position are decayed. The warm-up has the full rate in its last step, as NumPy's
-linspace.
+Tables of relative position are decayed. The warm-up reaches the full rate in its last step, as
+NumPy's linspace does.
 """
 
 _base_ = './mae-finetune_100e.py'

@@ -15,8 +15,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(no_decay=('1d', 'bias')),
 )
 param_scheduler = [
-    # The points of NumPy's linspace from 0, so the last step of the warm-up has the full rate, as
-    # has the first of the cosine.
+    # NumPy's linspace from 0 to 1: both the last step of the warm-up and the first of the cosine
+    # have the full rate.
     dict(
         type='LinearWarmupLR',
         start_factor=0.0,

@@ -1,9 +1,9 @@
 """Schedule of the benchmark on COCO (arXiv 2111.11429, 2.4), 100 epochs with a batch of 64.
 
 Linear warm-up in the first quarter of an epoch, half a cosine to 0, no layer decay. The cosine
-counts from step 0, and the line ends on it, as in MIMDet, the public code of this benchmark.
-Learning rate and weight decay are those of MAE and BEiT; others are better for MoCo v3 and random
-weights.
+starts in step 0, and the warm-up rises to its value, as in MIMDet, the public code of this
+benchmark. Learning rate and weight decay are those of MAE and BEiT; others are better for MoCo v3
+and random weights.
 """
 
 max_iters = 184375  # 100 epochs of 118,000 images in batches of 64

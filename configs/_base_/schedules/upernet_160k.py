@@ -1,7 +1,7 @@
 """UperNet's schedule on ADE20K, 160,000 iterations with a batch of 16.
 
-Learning rate and layer decay are the recipe's. The decay counts from step 0, under the warm-up as
-well, as in the code of BEiT and CAE (mmcv 1.x).
+Learning rate and layer decay are the recipe's. The linear decay starts in step 0 and is multiplied
+by the warm-up, as in the code of BEiT and CAE (mmcv 1.x).
 
 float16 is the precision of that code; --cfg-options optim_wrapper.dtype=bfloat16 for a CPU, or a
 GPU that supports it.
@@ -19,7 +19,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearWarmupLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
-    # PolyLR is at its end in step `end` - 1, which is to be the first step after the run.
+    # PolyLR reaches 0 in step `end` - 1: here the first step after the run.
     dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=0, end=max_iters + 1),
 ]
 train_cfg = dict(type='AccumulatingIterTrainLoop', max_iters=max_iters, val_interval=16000)

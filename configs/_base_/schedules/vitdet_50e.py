@@ -1,4 +1,4 @@
-"""ViTDet's schedule on COCO, 50 epochs: half the iterations of 100 epochs, milestones as well.
+"""ViTDet's schedule on COCO, 50 epochs: half the iterations of 100 epochs, milestones included.
 
 There is no released file; the warm-up is the paper's, 250 iterations.
 """

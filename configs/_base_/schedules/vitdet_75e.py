@@ -1,6 +1,6 @@
 """ViTDet's schedule on COCO, 75 epochs: 3/4 of the iterations and milestones of 100 epochs.
 
-The warm-up is 3/4 as long, too: in Detectron2 its length is a share of the run.
+The warm-up is 3/4 as long, too: Detectron2 states it as a fraction of the run.
 """
 
 _base_ = './vitdet_100e.py'

@@ -96,7 +96,7 @@ CLASSIFIER = (
     ('head.1.', 'head.fc.'),
     ('head.', 'head.fc.'),  # fine-tuned: linear layer
 )
-CAE_ATTENTIVE_PROBE = (  # norm2_cross, which CAE's code does not use, has no place
+CAE_ATTENTIVE_PROBE = (  # without norm2_cross, which CAE's code saves but does not use
     ('query_token', 'neck.0.query_token'),
     ('attentive_blocks.0.norm1_q.', 'neck.0.norm_q.'),
     ('attentive_blocks.0.norm1_k.', 'neck.0.norm_k.'),

@@ -30,7 +30,7 @@ class Layout:
         decoder_prefix: Subtree of MAE's decoder; None = the source has none.
         decoder_keys: Names that differ from those of MAE's decoder, which ours shares.
         classifier: Names of what follows the encoder of a classifier -> those in the classifiers of
-            our configs; tensors that no template matches have no place there.
+            our configs; tensors that no template matches are not exported.
         heads: Width -> attention heads, if the source's code fixes them.
         facts: Other facts that its code fixes, under the names of
             :meth:`~mae_transfer.backbones.plain_vit.PlainViT.metadata`.

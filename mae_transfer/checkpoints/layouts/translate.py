@@ -158,7 +158,7 @@ def classifier_names(found: EncoderTensors) -> dict[str, str]:
         found: The content of a file, interpreted by its layout.
 
     Returns:
-        Name in our classifiers -> name in the file; {} if the file is of no such classifier.
+        Name in our classifiers -> name in the file; empty if the file holds no such classifier.
     """
     named: dict[str, str] = {}
     for name in sum(found.others.values(), []):

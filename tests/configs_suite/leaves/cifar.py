@@ -84,7 +84,7 @@ CLASSIFY = combine(
 
 
 def loads(run: str) -> Tree:
-    """Weights of a run of ours."""
+    """Weights of one of our own runs."""
     init_cfg = dict(type='PretrainedViT', checkpoint=f'work_dirs/{run}')
     return {'model.backbone.init_cfg': init_cfg}
 

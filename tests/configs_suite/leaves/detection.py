@@ -79,7 +79,7 @@ LARGE = {
     DROP_PATH: 0.4, 'train_dataloader.batch_size': 2,
 }
 MAE_LARGE = {**loads('mae_pretrain_vit_large'), LAYER_DECAY: 0.8}
-HUGE = {  # three quarters of the length; nothing is spared the decay
+HUGE = {  # three quarters of the length; every parameter is decayed
     'model.backbone.arch': 'huge', GLOBAL: (7, 15, 23, 31), 'model.neck.in_channels': 1280,
     DROP_PATH: 0.5, 'train_dataloader.batch_size': 1, **loads('mae_pretrain_vit_huge_p14to16'),
     LAYER_DECAY: 0.9, 'optim_wrapper.paramwise_cfg.no_decay': [],

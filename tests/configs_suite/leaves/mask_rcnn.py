@@ -1,4 +1,4 @@
-"""Mask R-CNN and Cascade Mask R-CNN behind the pyramid: MMDetection's parts, as they are used."""
+"""Mask R-CNN and Cascade Mask R-CNN after the pyramid: MMDetection's parts, as recipes use them."""
 
 from tests.configs_suite.leaves.tree import Tree, combine
 
@@ -23,7 +23,7 @@ def sampler(number: int, positive: float, with_truth: bool) -> Tree:
 
 
 def nms(number: int, kept: int) -> Tree:
-    """Proposals of a level before the suppression, and of a picture behind it."""
+    """Proposals per level before the suppression, and per picture after it."""
     return dict(
         nms_pre=number, max_per_img=kept, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0,
     )
@@ -70,13 +70,13 @@ def proposals(assigner: Tree, kept: int) -> Tree:
     return dict(train_cfg=dict(rpn=dict(assigner=assigner), rpn_proposal=nms(2000, kept)))
 
 
-# An object has anchors from an overlap of .3 on, or (Detectron2) those that overlap it most.
+# The best anchors of an object need an overlap of .3 (MMDetection), or of any size (Detectron2).
 MMDETECTIONS_ANCHORS = dict(
     type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3,
     match_low_quality=True, ignore_iof_thr=-1,
 )
 DETECTRON2S_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
-# Weights of Detectron2's box heads at the start; MMDetection's is stated nowhere.
+# Initial weights of Detectron2's box heads; MMDetection's configs state none.
 DETECTRON2S_START = dict(
     type='Caffe2Xavier', layer='Linear',
     override=[

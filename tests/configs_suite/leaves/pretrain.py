@@ -74,7 +74,7 @@ ENCODERS: dict[str, Tree] = {
 }
 LENGTHS: dict[int, Tree] = {400: until(400), 800: {}, 1600: until(1600)}
 
-# Table 1: ViT-L and plain pixels, but for the rows that say otherwise.
+# Table 1: ViT-L and pixels without normalization, except where a row says otherwise.
 ROW = change(MAE, LARGE, {'model.target_generator.norm_pix': False})
 JITTER = dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
 FIXED_CROP = dict(type='RandomCrop', crop_size=224)
@@ -110,7 +110,7 @@ ABLATIONS: dict[str, Tree] = {
 
 # ---- CAE: section 5.1 and the scripts of its released code
 
-TWO_SIZES = dict(  # behind the flip, which is one for both views
+TWO_SIZES = dict(  # after the flip, which both views share
     type='TwoSizeCrop', scale=224, second_scale=112, crop_ratio_range=(0.08, 1.0),
     interpolation='bicubic', second_interpolation='lanczos',
 )

@@ -32,12 +32,12 @@ EVERY_RUN = dict(
     load_from=None,
     resume=False,
 )
-# A task whose training counts iterations: what is logged and saved does, too.
+# A task whose training counts iterations: logs and checkpoints count them, too.
 COUNTS_ITERATIONS = dict(
     default_hooks=dict(logger=dict(log_metric_by_epoch=False), checkpoint=dict(by_epoch=False)),
     log_processor=dict(type='LogProcessor', window_size=50, by_epoch=False),
 )
-# Weights shared out over the GPUs.
+# Weights sharded over the GPUs.
 FSDP = {
     'optim_wrapper.dtype': 'bfloat16',
     'runner_type': 'FlexibleRunner',
@@ -61,7 +61,7 @@ def run_of(
         batch: Pictures of an optimizer step, on all GPUs together.
         imports: The modules that register our parts.
         hooks: Besides those that all runs have.
-        encoder: Whether there is one, whose sizes are saved with its weights.
+        encoder: Whether there is an encoder, whose sizes are saved with its weights.
         seed: Of the first process; each has its own.
         checkpoint: How often and how many are saved.
     """

@@ -1,4 +1,4 @@
-"""How long a recipe trains and how its learning rate goes; the only place that says so."""
+"""Lengths and learning-rate schedules of all recipes."""
 
 from tests.configs_suite.leaves.tree import Tree
 
@@ -18,8 +18,8 @@ def half_cosine(
         warm: How many of them the line takes.
         lowest: ``eta_min`` or ``eta_min_ratio``.
         start: Factor of the peak that the line starts at.
-        by_epoch: Whether epochs are counted; steps within them move the rate all the same.
-        line: What else the warm-up states: ``endpoint``.
+        by_epoch: Whether the unit is an epoch; the rate changes in every step all the same.
+        line: Other arguments of the warm-up: ``endpoint``.
     """
     unit = dict(by_epoch=by_epoch, **(dict(convert_to_iter_based=True) if by_epoch else {}))
     up = dict(type='LinearWarmupLR', start_factor=start, begin=0, end=warm, **line, **unit)
@@ -43,7 +43,7 @@ def until(length: int, warm: int | None = None, counter: str = 'max_epochs') -> 
 
 
 def under_cosine(length: int, warm: float) -> Tree:
-    """CIFAR's, by IcarusWizard/MAE: the lower of a line and a half cosine, which start at once."""
+    """CIFAR's, by IcarusWizard/MAE: the lower of a line and a half cosine, both from step 0."""
     schedule = dict(type='WarmupUnderCosineLR', warmup=warm, end=length, by_epoch=True)
     return dict(param_scheduler=[schedule], train_cfg=loop(length, by_epoch=True))
 
@@ -58,18 +58,16 @@ def _line(end: int, start: float) -> Tree:
     return dict(type='LinearWarmupLR', start_factor=start, by_epoch=False, begin=0, end=end)
 
 
+def _tenths(milestones: list[int], end: int, **unit: object) -> Tree:
+    """A tenth of the rate at each milestone."""
+    return dict(type='MultiStepLR', gamma=0.1, milestones=milestones, begin=0, end=end, **unit)
+
+
 # ViTDet, Table 11: batches of 64, 250 iterations of warm-up, a tenth at 8/9 and at 26/27.
 VITDET = dict(
     param_scheduler=[
         _line(250, 0.001),
-        dict(
-            type='MultiStepLR',
-            gamma=0.1,
-            milestones=[163889, 177546],
-            by_epoch=False,
-            begin=0,
-            end=184375,
-        ),
+        _tenths([163889, 177546], 184375, by_epoch=False),
     ],
     train_cfg=dict(loop(184375, by_epoch=False), val_interval=5000),
 )
@@ -80,8 +78,8 @@ def vitdet_until(length: int, milestones: list[int]) -> Tree:
     return {**until(length, counter='max_iters'), 'param_scheduler.1.milestones': milestones}
 
 
-# Li et al. 2021, MIMDet: ViTDet's length. The warm-up is a quarter of an epoch, under a cosine that
-# counts from step 0.
+# Li et al. 2021, MIMDet: ViTDet's length, a warm-up of a quarter of an epoch, and a cosine that
+# starts in step 0.
 BENCHMARK = dict(
     param_scheduler=[
         dict(
@@ -105,15 +103,7 @@ def benchmark_until(length: int) -> Tree:
 CAE_1X = dict(
     param_scheduler=[
         _line(500, 0.001),
-        dict(
-            type='MultiStepLR',
-            gamma=0.1,
-            milestones=[9, 11],
-            by_epoch=True,
-            begin=0,
-            end=12,
-            convert_to_iter_based=True,
-        ),
+        _tenths([9, 11], 12, by_epoch=True, convert_to_iter_based=True),
     ],
     train_cfg=dict(loop(12, by_epoch=True), val_interval=1),
 )

@@ -127,7 +127,7 @@ MAE_LARGE = {
     **LARGE, **loads('mae_pretrain_vit_large'), POSITIONS: 'sincos_xy',
     'model.backbone.drop_path_rate': 0.2, LR: 4e-4,
 }
-# BEiT's and CAE's encoders have no bias of the keys, and a layer scale of their own.
+# BEiT's and CAE's encoders have no key bias, and have layer scale.
 OWN_BLOCKS = {**REL_POS, 'model.backbone.qkv_bias': 'no-key', LAYER_SCALE: 0.1}
 CAE = change(MAE, OWN_BLOCKS, {POSITIONS: 'sincos_yx', **loads('cae_base_1600ep')})
 CAE_LARGE = {

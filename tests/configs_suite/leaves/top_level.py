@@ -15,7 +15,7 @@ READ = {
     *('activation_checkpointing', 'compile', 'efficient_conv_bn_eval'),
     *('tta_model', 'tta_pipeline'),
 }
-# Said once more under a name of its own, as the frameworks' own configs do.
+# Parts that a config repeats under a second name, as the frameworks' own configs do.
 ECHOES = {
     'train_pipeline': ('train_dataloader', 'dataset', 'pipeline'),
     'test_pipeline': ('test_dataloader', 'dataset', 'pipeline'),
@@ -40,13 +40,13 @@ def read_by_a_run(cfg: Config) -> Tree:
     unknown = tree.keys() - READ - ECHOES.keys() - HELPERS
     if unknown:
         raise ValueError(
-            f'{sorted(unknown)} is read by nothing we know: misspelt, or to be added to READ or '
-            'HELPERS in tests/configs_suite/leaves/top_level.py.'
+            f'{sorted(unknown)} is read by nothing we know: correct the spelling, or add it to '
+            'READ or HELPERS in tests/configs_suite/leaves/top_level.py'
         )
     for name in ECHOES.keys() & tree.keys():
         original = tree
         for key in ECHOES[name]:
             original = original[key]
         if original != tree[name]:
-            raise ValueError(f'{name} is not what {".".join(ECHOES[name])} has.')
+            raise ValueError(f'{name} differs from {".".join(ECHOES[name])}: make them equal')
     return {name: tree[name] for name in tree if name in READ}

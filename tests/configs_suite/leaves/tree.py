@@ -41,7 +41,7 @@ def _walk(node: object, above: str) -> Iterator[tuple[str, object]]:
 
 
 def same(stated: object, found: object) -> bool:
-    """Whether two values are one: 1 is not 1.0 and not True, a tuple is a list."""
+    """Whether two values are equal and of one type; a tuple may equal a list."""
     if isinstance(stated, list | tuple) and isinstance(found, list | tuple):
         return len(stated) == len(found) and all(map(same, stated, found))
     if isinstance(stated, dict) and isinstance(found, dict):
@@ -84,7 +84,7 @@ def combine(*parts: Tree) -> Tree:
 
 
 def place(tree: Tree, key: str) -> tuple[dict | list, str | int]:
-    """What holds a dotted key, and its last name or its place there."""
+    """Find the dict or list that holds a dotted key, and the name or index in it."""
     node: object = tree
     *names, last = key.split('.')
     for name in names:
@@ -98,11 +98,11 @@ def change(tree: Tree, *differences: Tree, without: Iterable[str] = ()) -> Tree:
     Args:
         tree: A family.
         differences: Dotted keys with their values, one dict after the other. A value may be a
-            whole part; the place behind the last one of a list appends to it.
+            whole part; the index after the last one of a list appends to it.
         without: Dotted keys that are dropped first.
 
     Raises:
-        ValueError: A difference is none.
+        ValueError: A difference changes nothing.
     """
     changed = copy.deepcopy(tree)
     for key in without:

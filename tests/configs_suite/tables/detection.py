@@ -133,9 +133,19 @@ CASCADE_HEADS = {
     'model.type': 'CascadeRCNN',
     'model.roi_head.num_stages': 3,
     **{f'model.train_cfg.rcnn.{i}.assigner.pos_iou_thr': 0.5 + i / 10 for i in range(3)},
-    **{f'model.train_cfg.rcnn.{i}.sampler.num': 512 for i in range(3)},
     **{f'model.roi_head.bbox_head.{i}.type': 'Shared4Conv1FCBBoxHead' for i in range(3)},
 }
+
+
+def drawn_boxes(*stages: tuple[int, float]) -> dict:
+    """Number and largest share of positives of each stage of a cascade."""
+    return {
+        f'model.train_cfg.rcnn.{i}.sampler.{name}': value
+        for i, stage in enumerate(stages)
+        for name, value in zip(('num', 'pos_fraction'), stage, strict=True)
+    }
+
+
 BEST_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
 JITTER = {
     'train_pipeline.LoadPolygonAnnotations.with_mask': True,
@@ -148,14 +158,6 @@ JITTER = {
     'train_pipeline.RandomDiagonalCrop.allow_negative_crop': True,
     'train_pipeline.FilterAnnotations.min_gt_bbox_wh': (1e-5, 1e-5),
     'train_pipeline.FilterAnnotations.keep_empty': False,
-}
-CAE_PROPOSALS = {
-    'model.train_cfg.rpn.assigner.type': 'MaxIoUAssigner',
-    'model.train_cfg.rpn.assigner.min_pos_iou': 0.3,
-    'model.train_cfg.rpn_proposal.nms_pre': 2000,
-    'model.train_cfg.rpn_proposal.max_per_img': 2000,
-    'model.test_cfg.rpn.nms_pre': 1000,
-    'model.test_cfg.rpn.max_per_img': 1000,
 }
 CAE_HEADS = {
     'norm_cfg.type': 'SyncBN',
@@ -237,6 +239,8 @@ FACTS = {
     RANDOM_L: {'model.backbone.rel_pos': False, 'train_cfg.max_iters': 368750, **LARGE_BLOCKS},
     CASCADE: {
         **CASCADE_HEADS,
+        # Detectron2 draws for the first stage alone; the others never have 1024.
+        **drawn_boxes((512, 0.25), (1024, 1.0), (1024, 1.0)),
         'model.backbone.rel_pos': True,
         'model.rpn_head.num_convs': 2,
         'model.train_cfg.rpn.assigner': BEST_ANCHORS,
@@ -303,7 +307,12 @@ FACTS = {
         'model.roi_head.bbox_head.type': 'Shared4Conv1FCBBoxHead',
         **{f'model.roi_head.bbox_head.{key}': value for key, value in CAE_HEADS.items()},
         'model.roi_head.mask_head.type': 'FCNMaskHead',
-        **CAE_PROPOSALS,
+        'model.train_cfg.rpn.assigner.type': 'MaxIoUAssigner',
+        'model.train_cfg.rpn.assigner.min_pos_iou': 0.3,
+        'model.train_cfg.rpn_proposal.nms_pre': 2000,
+        'model.train_cfg.rpn_proposal.max_per_img': 2000,
+        'model.test_cfg.rpn.nms_pre': 1000,
+        'model.test_cfg.rpn.max_per_img': 1000,
         'train_pipeline.LoadAnnotations.with_mask': True,
         'train_pipeline.RandomChoice.transforms.0.RandomChoiceResize.scales': SCALES,
         'train_pipeline.RandomChoice.transforms.1.0.scales': [(s, 1333) for s in (400, 500, 600)],
@@ -314,26 +323,21 @@ FACTS = {
         'val_evaluator.type': 'FasterCocoMetric',
     },
     CAE_S: {
-        **CAE_PROPOSALS,
         'model.backbone.arch': dict(embed_dims=384, num_layers=12, num_heads=12),
         'model.neck.0.embed_dims': 384,
         'model.neck.1.in_channels': [384] * 4,
     },
-    CAE_L: {**CAE_LARGE, **CAE_PROPOSALS, 'model.backbone.layer_scale_init': 1e-5},
+    CAE_L: {**CAE_LARGE, 'model.backbone.layer_scale_init': 1e-5},
     CAE_CASCADE: {
         **CASCADE_HEADS,
+        **drawn_boxes(*[(512, 0.25)] * 3),
         **{f'model.roi_head.bbox_head.2.{key}': value for key, value in CAE_HEADS.items()},
         'model.roi_head.stage_loss_weights': [1, 0.5, 0.25],
-        **CAE_PROPOSALS,
         'model.backbone.pos_embed': 'sincos_yx',
     },
-    CAE_CASCADE_L: {**CAE_LARGE, **CAE_PROPOSALS, 'model.backbone.layer_scale_init': 1e-5},
-    MAE_1X: {
-        'model.backbone.pos_embed': 'sincos_xy',
-        'model.backbone.layer_scale_init': None,
-        **CAE_PROPOSALS,
-    },
-    MAE_1X_L: {**CAE_LARGE, 'model.backbone.pos_embed': 'sincos_xy', **CAE_PROPOSALS},
+    CAE_CASCADE_L: {**CAE_LARGE, 'model.backbone.layer_scale_init': 1e-5},
+    MAE_1X: {'model.backbone.pos_embed': 'sincos_xy', 'model.backbone.layer_scale_init': None},
+    MAE_1X_L: {**CAE_LARGE, 'model.backbone.pos_embed': 'sincos_xy'},
 }
 
 ORDERS = {

@@ -4,7 +4,6 @@ from tests.configs_suite import curves
 from tests.configs_suite.recipe import Curve, Recipe
 
 MAE_800 = 'pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
-MAE_1600 = 'pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-1600e_in1k.py'
 ARCHS = ('small-p16', 'base-p16', 'large-p16', 'huge-p14')
 LENGTHS = (400, 800, 1600)
 
