@@ -145,6 +145,7 @@ def test_attentive_probe__export_tells_what_it_leaves_out(save):
     assert export.left_out['attentive probe'] == unused
     other = export_checkpoint(path, 'timm', facts=dict(num_heads=2))
     assert len(other.left_out['attentive probe']) == 19 and len(other.left_out['head']) == 2
+    assert other.steps[0] == 'relative positions: 12 tables of zeros dropped: exact'
 
 
 @pytest.mark.parametrize('recipe', [recipes.CAE_LINEAR, recipes.LINEAR])
@@ -173,6 +174,16 @@ def test_fine_tuned__scores_as_in_the_released_code(save, recipe):
     expected = feature @ content['model']['head.weight'].T + content['model']['head.bias']
     found = logits_of(recipe, exported(save(content)), images)
     assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_fine_tuned__is_exported_from_a_wrapper_as_without(save):
+    """PyTorch's wrapper for many processes puts ``module.`` in front of every name."""
+    content = sources.cae_fine_tuned(classifier(recipes.CAE_BASE, seed=0).backbone.state_dict())
+    plain = exported(save(content, 'plain.pth'))
+    content['model'] = {f'module.{name}': tensor for name, tensor in content['model'].items()}
+    wrapped = exported(save(content, 'wrapped.pth'))
+    assert 'head.fc.weight' in plain
+    assert_close(wrapped, plain, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('name', ['head.weight', 'query_token', 'fc_norm.running_var'])
