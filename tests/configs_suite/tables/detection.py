@@ -133,9 +133,19 @@ CASCADE_HEADS = {
     'model.type': 'CascadeRCNN',
     'model.roi_head.num_stages': 3,
     **{f'model.train_cfg.rcnn.{i}.assigner.pos_iou_thr': 0.5 + i / 10 for i in range(3)},
-    **{f'model.train_cfg.rcnn.{i}.sampler.num': 512 for i in range(3)},
     **{f'model.roi_head.bbox_head.{i}.type': 'Shared4Conv1FCBBoxHead' for i in range(3)},
 }
+
+
+def drawn_boxes(*stages: tuple[int, float]) -> dict:
+    """Number and largest share of positives of each stage of a cascade."""
+    return {
+        f'model.train_cfg.rcnn.{i}.sampler.{name}': value
+        for i, stage in enumerate(stages)
+        for name, value in zip(('num', 'pos_fraction'), stage, strict=True)
+    }
+
+
 BEST_ANCHORS = dict(type='BestAnchorAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3)
 JITTER = {
     'train_pipeline.LoadPolygonAnnotations.with_mask': True,
@@ -237,6 +247,8 @@ FACTS = {
     RANDOM_L: {'model.backbone.rel_pos': False, 'train_cfg.max_iters': 368750, **LARGE_BLOCKS},
     CASCADE: {
         **CASCADE_HEADS,
+        # Detectron2 draws for the first stage alone; the others never have 1024.
+        **drawn_boxes((512, 0.25), (1024, 1.0), (1024, 1.0)),
         'model.backbone.rel_pos': True,
         'model.rpn_head.num_convs': 2,
         'model.train_cfg.rpn.assigner': BEST_ANCHORS,
@@ -322,6 +334,7 @@ FACTS = {
     CAE_L: {**CAE_LARGE, **CAE_PROPOSALS, 'model.backbone.layer_scale_init': 1e-5},
     CAE_CASCADE: {
         **CASCADE_HEADS,
+        **drawn_boxes(*[(512, 0.25)] * 3),
         **{f'model.roi_head.bbox_head.2.{key}': value for key, value in CAE_HEADS.items()},
         'model.roi_head.stage_loss_weights': [1, 0.5, 0.25],
         **CAE_PROPOSALS,
