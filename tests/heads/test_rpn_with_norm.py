@@ -30,6 +30,7 @@ def make_head():
 @pytest.mark.parametrize('num_convs', [1, 2])
 def test_rpn_with_norm__is_convolution_norm_relu(make_head, num_convs):
     head = make_head(num_convs, norm=True)
+    assert len(head.rpn_conv) == num_convs
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     x = torch.randn(2, 8, 5, 7)
