@@ -176,16 +176,6 @@ def test_fine_tuned__scores_as_in_the_released_code(save, recipe):
     assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_fine_tuned__is_exported_from_a_wrapper_as_without(save):
-    """PyTorch's wrapper for many processes puts ``module.`` in front of every name."""
-    content = sources.cae_fine_tuned(classifier(recipes.CAE_BASE, seed=0).backbone.state_dict())
-    plain = exported(save(content, 'plain.pth'))
-    content['model'] = {f'module.{name}': tensor for name, tensor in content['model'].items()}
-    wrapped = exported(save(content, 'wrapped.pth'))
-    assert 'head.fc.weight' in plain
-    assert_close(wrapped, plain, rtol=0, atol=0)
-
-
 @pytest.mark.parametrize('name', ['head.weight', 'query_token', 'fc_norm.running_var'])
 def test_attentive_probe__broken_numbers_are_not_exported(save, name):
     content = sources.cae_attentive(make_vit(**CAE).state_dict(), ZEROS)
