@@ -72,6 +72,7 @@ DEFAULTS = {
         units=('Block',), reshard_after_forward=True, param_dtype=None
     ),
     'optim.MAELARS': dict(weight_decay=0.0, momentum=0.9, trust_coefficient=0.001),
+    'optim.LinearWarmupLR': dict(start_factor=0.0, begin=0, endpoint=False, by_epoch=True),
     'optim.WarmupUnderCosineLR': dict(by_epoch=True),
     'data.label_map.MapLabels': dict(num_classes=None, ignore_labels=(), label_map=None),
     'data.random_clipped_crop.RandomClippedCrop': dict(
@@ -81,6 +82,9 @@ DEFAULTS = {
     'data.two_size_crop.TwoSizeCrop': dict(
         scale=224, second_scale=112, crop_ratio_range=(0.08, 1.0), aspect_ratio_range=ASPECTS,
         interpolation='bicubic', second_interpolation='lanczos',
+    ),
+    'data.timm_rand_augment.TimmRandAugment': dict(
+        fill_rgb=(124, 116, 104), interpolation='bicubic'
     ),
     'hooks.ReconstructionHook': dict(num_images=8, interval=1000),
 }  # fmt: skip

@@ -134,6 +134,7 @@ def test_attentive_probe__export_tells_what_it_leaves_out(save):
     assert export.left_out['attentive probe'] == unused
     other = export_checkpoint(path, 'timm', facts=dict(num_heads=2))
     assert len(other.left_out['attentive probe']) == 19 and len(other.left_out['head']) == 2
+    assert other.steps[0] == 'relative positions: 12 tables of zeros dropped: exact'
 
 
 @pytest.mark.parametrize('recipe', [recipes.CAE_LINEAR, recipes.LINEAR])

@@ -197,6 +197,16 @@ def test_set_length__keeps_what_the_options_set():
     assert whole.param_scheduler == [COSINE[0]]
 
 
+def test_set_length__keeps_a_given_warm_up_under_a_cosine():
+    cfg = recipe(
+        [dict(type='WarmupUnderCosineLR', warmup=5, end=100)],
+        dict(by_epoch=True, max_epochs=100),
+    )
+    told = lengthen(cfg, {'param_scheduler.0.warmup': 7}, epochs=10)
+    assert cfg.param_scheduler == [dict(type='WarmupUnderCosineLR', warmup=7, end=10)]
+    assert 'param_scheduler.0.warmup stays 7, as given' in told
+
+
 def test_set_length__of_epochs_tears_none():
     """100 -> 3 epochs of four steps: a warm-up of .15 epochs is .6 steps, so one less no rate."""
     loop = dict(type='EpochBasedTrainLoop', max_epochs=100)
