@@ -83,6 +83,21 @@ class LinearWarmupLR(_ParamScheduler):
         begin, end = int(begin * epoch_length), end * epoch_length
         return cls(optimizer, begin=begin, end=end, by_epoch=False, **kwargs)
 
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the state of a warm-up; one of MMEngine's ``LinearLR`` keeps its own length.
+
+        Raises:
+            ValueError: If the state is that of another class of scheduler.
+        """
+        if 'steps_to_full' not in state_dict:
+            if 'total_iters' not in state_dict or 'start_factor' not in state_dict:
+                raise ValueError(
+                    'the checkpoint has the state of another schedule than LinearWarmupLR, which '
+                    'the config has: resume with the config in the work dir of the checkpoint'
+                )
+            state_dict = dict(state_dict, steps_to_full=state_dict['total_iters'])
+        super().load_state_dict(state_dict)
+
     def factor(self, step: int) -> float:
         """Share of the full rate in a step after ``begin``."""
         if step == 0:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import CosineAnnealingLR, MultiStepLR, PolyLR
+from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR, PolyLR
 from mmengine.registry import PARAM_SCHEDULERS
 from torch.testing import assert_close
 
@@ -144,6 +144,30 @@ def test_warm_up__goes_on_after_a_restart(stop):
     for part, state in zip((optimizer, *schedulers), states, strict=True):
         part.load_state_dict(state)
     assert first + run(optimizer, schedulers, 12 - stop) == straight
+
+
+@pytest.mark.parametrize('stop', [1, 3, 5, 6, 8])
+def test_warm_up__follows_the_linear_lr_that_it_continues(stop):
+    """A run that began with MMEngine's warm-up keeps its length, whatever the config now says."""
+    old = dict(start_factor=0.001, end=6)
+    optimizer = make_optimizer()
+    straight = run(optimizer, [LinearLR(optimizer, **old)], 12)
+    optimizer = make_optimizer()
+    scheduler = LinearLR(optimizer, **old)
+    first = run(optimizer, [scheduler], stop)
+    states = optimizer.state_dict(), scheduler.state_dict()
+    optimizer = make_optimizer()
+    scheduler = LinearWarmupLR(optimizer, start_factor=0.0, end=4.5)
+    optimizer.load_state_dict(states[0])
+    scheduler.load_state_dict(states[1])
+    assert_equal(first + run(optimizer, [scheduler], 12 - stop), straight)
+
+
+def test_warm_up__refuses_the_state_of_another_schedule():
+    optimizer = make_optimizer()
+    other = CosineAnnealingLR(optimizer, T_max=5).state_dict()
+    with pytest.raises(ValueError, match='another schedule than LinearWarmupLR.*work dir'):
+        LinearWarmupLR(optimizer, end=4).load_state_dict(other)
 
 
 @pytest.mark.parametrize(
