@@ -127,7 +127,7 @@ def test_attentive_probe__export_tells_what_it_leaves_out(save):
     export = export_checkpoint(path, 'mae_transfer', facts=dict(num_heads=2))
     assert export.steps == [
         'relative positions: 12 tables of zeros dropped: exact',
-        'classifier: 19 tensors behind the encoder, as neck and head',
+        'classifier: 19 tensors after the encoder, as neck and head',
     ]
     unused = [f'attentive_blocks.0.norm2_cross.{part}' for part in ('weight', 'bias')]
     assert sorted(export.left_out) == ['attentive probe', 'computed index']

@@ -101,7 +101,7 @@ def test_plain_runner__loads_a_file_in_one_line(data_of, tmp_path):
         'is a CAE attentive probe file, translated to the names of this toolkit',
         f'{len(runner.model.backbone.state_dict())} tensors of the encoder',
         'relative positions: 12 tables of zeros dropped: exact',
-        'classifier: 19 tensors behind the encoder, as neck and head',
+        'classifier: 19 tensors after the encoder, as neck and head',
         'left out: computed index 12, attentive probe 2',
     ):
         assert words in line

@@ -2,7 +2,7 @@
 
     python -m tests.planted [WORD ...]
 
-A word chooses the mistakes whose file, line or test contains it; all words have to be there.
+A word selects the mistakes whose file, line or test contains it; with several, all must occur.
 """
 
 import argparse

@@ -65,7 +65,7 @@ def fit_and_name(source: Source, target: Target, with_decoder: bool) -> Named:
         further = {ours: source.file.tensors[theirs] for ours, theirs in classifier.items()}
         check_finite({n: t for n, t in further.items() if not n.endswith('num_batches_tracked')})
         tensors |= further
-        words = f'classifier: {len(further)} tensors behind the encoder, as neck and head'
+        words = f'classifier: {len(further)} tensors after the encoder, as neck and head'
         steps = [*steps, Step(words, {ours: [theirs] for ours, theirs in classifier.items()})]
     facts = dict(source.facts, layer_scale=find_parts(encoder).layer_scale)
     left_out = {
