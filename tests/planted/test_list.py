@@ -27,6 +27,13 @@ def test_mistakes__name_a_test_that_exists():
     assert [m.test for m in MISTAKES if not has_test(ROOT, m.test)] == []
 
 
+def test_mistakes__name_recipes_that_exist():
+    cases = [mistake.test.partition('[')[2].rstrip(']') for mistake in MISTAKES]
+    recipes = [case for case in cases if case.endswith('.py')]
+    assert len(recipes) >= 80
+    assert [path for path in recipes if not (ROOT / 'configs' / path).is_file()] == []
+
+
 def test_mistakes__are_many_and_differ():
     assert len(MISTAKES) >= 80
     assert sum(mistake.file.startswith('configs/') for mistake in MISTAKES) >= 30

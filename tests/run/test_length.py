@@ -251,6 +251,60 @@ def test_set_length__of_iterations_for_a_recipe_of_epochs_counts_iterations():
     assert rates(cfg) == pytest.approx(rates(by_epoch))
 
 
+def test_set_length__of_iterations_takes_a_scheduler_that_states_no_unit_for_epochs():
+    """As MMEngine does: 60 of 100 epochs are 240 of 400 iterations, so 120 of 200."""
+    cfg = recipe(
+        [dict(type='MultiStepLR', milestones=[60, 90])], dict(by_epoch=True, max_epochs=100)
+    )
+    lengthen(cfg, iters=200)
+    assert cfg.param_scheduler == [dict(type='MultiStepLR', milestones=[120, 180], by_epoch=False)]
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        # MMEngine's loop of iterations restarts it, which takes time
+        (dict(type='DefaultSampler', shuffle=False), dict(type='InfiniteSampler', shuffle=False)),
+        (dict(type='DefaultSampler'), dict(type='InfiniteSampler', shuffle=True)),
+        (dict(type='InfiniteSampler', seed=3), dict(type='InfiniteSampler', seed=3)),
+    ],
+)
+def test_set_length__of_iterations_replaces_the_default_sampler_alone(before, after):
+    cfg = recipe(EPOCHS, dict(by_epoch=True, max_epochs=100))
+    cfg.train_dataloader.sampler = before
+    lengthen(cfg, iters=200)
+    assert cfg.train_dataloader.sampler == after
+
+
+def test_set_length__of_iterations_counts_what_mmengine_counts_in_epochs():
+    """Epoch 50 of 100 is iteration 100 of 200; without a hook, each epoch has a checkpoint."""
+    cfg = recipe(EPOCHS, dict(by_epoch=True, max_epochs=100, val_begin=50), val_cfg=dict())
+    cfg.default_hooks = dict()
+    lengthen(cfg, iters=200)
+    assert cfg.train_cfg.val_begin == 100
+    assert cfg.default_hooks.checkpoint == dict(type='CheckpointHook', by_epoch=False, interval=2)
+
+
+@pytest.mark.parametrize(('more', 'per_step'), [({}, 0.5), (dict(convert_to_iter_based=True), 2)])
+def test_set_length__of_iterations_decays_exponentially_to_the_same_end(more, per_step):
+    """100 halvings, one an epoch, in 200 steps: .5 ** (1 / 2) in each.
+
+    With MMEngine's conversion one a step, so 400 of them: .5 ** 2 in each.
+    """
+    cfg = recipe(
+        [dict(type='ExponentialLR', gamma=0.5, **more)], dict(by_epoch=True, max_epochs=100)
+    )
+    lengthen(cfg, iters=200)
+    assert cfg.param_scheduler[0].gamma == pytest.approx(0.5**per_step)
+
+
+def test_set_length__scales_an_interval_of_one():
+    loop = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=1)
+    cfg = recipe(COSINE, loop, val_cfg=dict())
+    lengthen(cfg, iters=6000)
+    assert cfg.train_cfg.val_interval == 3
+
+
 def test_set_length__of_iterations_refuses_a_hook_of_epochs():
     cfg = recipe(EPOCHS, dict(by_epoch=True, max_epochs=100))
     cfg.custom_hooks = [dict(type='ModeSwitch', num_last_epochs=15)]
