@@ -7,7 +7,7 @@ are always trained; a block has the learning rate of full fine-tuning.
 
 Source: He et al. 2021 (arXiv 2111.06377), sec. 4.3, fig. 9, Table 9, App. A.1; no code is released.
 The paper takes the best of 50, 100 and 200 epochs for each K; longer:
---cfg-options train_cfg.max_epochs=100 param_scheduler.1.end=100
+--epochs 100 --cfg-options param_scheduler.0.end=5
 Expected: near full fine-tuning's 84.9 % top-1 with 4 to 6 blocks, 81.0 with one, from 800 epochs of
 MAE on un-normalized pixels (sec. 4.3, fig. 9).
 Cost: not published.

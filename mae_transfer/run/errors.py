@@ -82,7 +82,7 @@ def _unregistered(name: str, registry_name: str) -> str:
     places = {n: getattr(cls, '__module__', '?') for n, cls in known.items()}
     return (
         f'type {name!r} is not registered as a {registry_name}; {closest(bare, places)}. For a '
-        'type of your own, add its module to custom_imports in the config'
+        'type of your own, add its module to custom_imports.imports in the config'
     )
 
 

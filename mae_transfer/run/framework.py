@@ -7,6 +7,16 @@ from contextlib import redirect_stdout
 from mmengine import registry
 
 FRAMEWORKS = ('mmdet', 'mmseg', 'mmpretrain')
+# Our parts that need a framework. The recipes import them too, but a config with custom_imports of
+# its own replaces the list of its base.
+PARTS = {
+    'mmdet': (
+        'mae_transfer.data.large_scale_jitter',
+        'mae_transfer.data.load_polygons',
+        'mae_transfer.heads',
+    ),
+    'mmpretrain': ('mae_transfer.data.flipped_mixing',),
+}
 
 
 def import_framework(scope: str | None) -> None:
@@ -15,6 +25,8 @@ def import_framework(scope: str | None) -> None:
     if scope in FRAMEWORKS:
         with redirect_stdout(sys.stderr):  # they list other packages to install
             importlib.import_module(f'{scope}.utils').register_all_modules(init_default_scope=False)
+            for part in PARTS.get(scope, ()):
+                importlib.import_module(part)
 
 
 def registries() -> list:

@@ -214,10 +214,11 @@ class Schedule:
             if not (_is_warm_up(warm_up) and self._is_given(f'{key}.end')):
                 continue
             begin, end = following.get('begin', 0), warm_up['end']
-            if begin and begin != end and not self._is_given(f'{next_key}.begin'):
+            if begin and not self._is_given(f'{next_key}.begin'):
                 following['begin'] = end
                 self.given = {*self.given, f'{next_key}.begin'}
-                told.append(f'{next_key}.begin {begin} -> {end}, where the given warm-up ends')
+                if begin != end:
+                    told.append(f'{next_key}.begin {begin} -> {end}, where the given warm-up ends')
         return told
 
     def _move_warm_ups(self) -> dict[tuple[bool, float], float]:

@@ -383,6 +383,13 @@ def test_set_length__begins_the_cosine_where_a_given_warm_up_ends():
     assert (cfg.param_scheduler[1].begin, cfg.param_scheduler[1].end) == (6, 12)
 
 
+def test_set_length__keeps_the_cosine_behind_a_given_warm_up_of_the_recipes_length():
+    """Given or not, the cosine begins where the warm-up ends, at 100."""
+    cfg = recipe(COSINE)
+    lengthen(cfg, {'param_scheduler.0.end': 100}, iters=4000)
+    assert (cfg.param_scheduler[0].end, cfg.param_scheduler[1].begin) == (100, 100)
+
+
 @pytest.mark.parametrize('length', [0, -5, 2.5])
 def test_set_length__refuses_a_length_that_is_none(length):
     with pytest.raises(ValueError, match=rf'train_cfg.max_iters={length}: must be a whole number'):
