@@ -10,6 +10,6 @@ from mae_transfer.version import __version__
 
 install()
 
-from mae_transfer import backbones, checkpoints, data, hooks, necks, optim  # noqa: E402
+from mae_transfer import backbones, checkpoints, data, hooks, loops, necks, optim  # noqa: E402
 
-__all__ = ['__version__', 'backbones', 'checkpoints', 'data', 'hooks', 'necks', 'optim']
+__all__ = ['__version__', 'backbones', 'checkpoints', 'data', 'hooks', 'loops', 'necks', 'optim']

@@ -18,13 +18,16 @@ DOORS = {
     **dict.fromkeys(('backbones', 'necks', 'heads', 'optim', 'data'), GROUND),
     'pretrain': GROUND | {'backbones'},
     'checkpoints': GROUND | {'backbones'},
-    'hooks': GROUND | {'backbones', 'checkpoints', 'data', 'necks', 'optim', 'pretrain'},
+    'loops': GROUND | {'data'},
+    'hooks': GROUND | {'backbones', 'checkpoints', 'data', 'loops', 'necks', 'optim', 'pretrain'},
 }
 DOORS['__main__'] = set()  # calls mae_transfer_command, which is outside the package
 DOORS['run'] = DOORS['hooks'] | {'hooks'}
 DOORS['demo'] = DOORS['run'] | {'run'}
 # The package's own __init__.py opens these rooms, which need MMEngine alone.
-OPENED = {'backbones', 'checkpoints', 'compat', 'data', 'hooks', 'necks', 'optim', 'version'}
+OPENED = {
+    *('backbones', 'checkpoints', 'compat', 'data', 'hooks', 'loops', 'necks', 'optim', 'version'),
+}
 
 STEP_OF_A_JOURNEY = re.compile(r'(\w+,? )?((for )?both journeys|journey \d)', re.IGNORECASE)
 

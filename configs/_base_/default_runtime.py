@@ -8,6 +8,10 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    random_state=dict(type='RandomStateHook'),
+    bad_files=dict(type='BadFilesHook'),
+    nonfinite=dict(type='NonFiniteGuardHook'),
+    preemption=dict(type='PreemptionHook'),
 )
 custom_hooks = [dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook')]
 

@@ -15,6 +15,7 @@ MOVED = {
     'layers.layer_norm2d': 'timm.layers (LayerNorm2d)',
     'layers.window': 'timm.models.vision_transformer_sam (window_partition, window_unpartition)',
     'necks.rpn_with_norm': 'mae_transfer.heads.rpn_with_norm',
+    'optim.accumulation': 'mae_transfer.loops.accumulation',
     'report': 'mae_transfer.run.metric_names and mae_transfer.demo.results',
     'transfer': 'mae_transfer.necks (pyramids, probes, norms) and mae_transfer.checkpoints '
     '(reading, loading, exporting)',

@@ -16,8 +16,8 @@ from torch.distributed.tensor import DTensor
 from torchvision.utils import make_grid
 
 from mae_transfer.hooks.bare_model import bare_model
+from mae_transfer.loops.accumulation import collate_one_pass
 from mae_transfer.masking.token_index import mask_from_restore
-from mae_transfer.optim.accumulation import collate_one_pass
 from mae_transfer.registry import HOOKS
 
 TITLES = ('image', 'visible patches', 'prediction', 'completed')

@@ -1,6 +1,5 @@
-"""How a model is optimized: rates by depth, decay rules, precision, accumulation, sharding."""
+"""How a model is optimized: rates by depth, decay rules, precision, sharding."""
 
-from mae_transfer.optim.accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from mae_transfer.optim.autocast import AutocastOptimWrapper
 from mae_transfer.optim.fully_shard import FullyShardStrategy
 from mae_transfer.optim.lars import MAELARS
@@ -10,8 +9,6 @@ from mae_transfer.optim.param_group_table import format_param_groups
 from mae_transfer.optim.warmup_under_cosine import WarmupUnderCosineLR
 
 __all__ = [
-    'AccumulatingEpochTrainLoop',
-    'AccumulatingIterTrainLoop',
     'AutocastOptimWrapper',
     'FullyShardStrategy',
     'LayerDecayOptimWrapperConstructor',

@@ -9,7 +9,7 @@ from mmengine.dist import get_world_size
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mae_transfer.optim.accumulation import whole_step
+from mae_transfer.loops.accumulation import whole_step
 
 
 @dataclass(frozen=True)

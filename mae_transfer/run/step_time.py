@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mae_transfer.run.guards import without_guards
 from mae_transfer.run.schedule import INTERVAL_HOOKS
 from mae_transfer.run.state import restored_state
 
@@ -140,7 +141,9 @@ def _trial(cfg: Config, folder: str) -> Config:
     for key in ('test_dataloader', 'test_cfg', 'test_evaluator', 'load_from', 'visualizer'):
         trial[key] = None
     trial.resume = False
-    trial.default_hooks = {**(cfg.get('default_hooks') or {}), 'checkpoint': None, 'logger': None}
+    trial.default_hooks = without_guards(
+        {**(cfg.get('default_hooks') or {}), 'checkpoint': None, 'logger': None}
+    )
     hooks = cfg.get('custom_hooks') or ()
     trial.custom_hooks = [hook for hook in hooks if hook['type'] not in INTERVAL_HOOKS]
     if trial.model.get('backbone'):

@@ -10,7 +10,7 @@ from mmengine.registry import RUNNERS
 
 from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.hooks.nothing_left import NothingLeftHook
-from mae_transfer.optim.accumulation import count_steps
+from mae_transfer.loops.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
     ConfigLike,
@@ -20,6 +20,7 @@ from mae_transfer.run.config import (
     merge_options,
 )
 from mae_transfer.run.framework import import_framework
+from mae_transfer.run.guards import set_guards
 from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
 from mae_transfer.run.length import (
     UNITS,
@@ -123,6 +124,7 @@ def train(
             say(f'WARNING: {warning}')
         skip_weights_of_recipe(cfg, allow_partial)
         set_load_account(cfg, list(allow_partial))
+        set_guards(cfg)
         import_framework(cfg.get('default_scope'))
         if amp:
             set_amp(cfg)

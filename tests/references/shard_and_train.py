@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset
 
 from mae_transfer.compat.distributed import use_cpu_model_wrapper
-from mae_transfer.optim.accumulation import count_steps
+from mae_transfer.loops.accumulation import count_steps
 
 
 @MODELS.register_module()

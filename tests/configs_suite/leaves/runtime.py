@@ -22,6 +22,10 @@ EVERY_RUN = dict(
         param_scheduler=dict(type='ParamSchedulerHook'),
         checkpoint=dict(type='AtomicCheckpointHook'),
         sampler_seed=dict(type='DistSamplerSeedHook'),
+        random_state=dict(type='RandomStateHook'),
+        bad_files=dict(type='BadFilesHook'),
+        nonfinite=dict(type='NonFiniteGuardHook'),
+        preemption=dict(type='PreemptionHook'),
     ),
     env_cfg=dict(
         cudnn_benchmark=True,

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mae_transfer.optim.accumulation import (
+from mae_transfer.loops.accumulation import (
     collate_in_parts,
     collate_one_pass,
     count_steps,

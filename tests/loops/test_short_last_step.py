@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mae_transfer.optim.accumulation import count_steps
+from mae_transfer.loops.accumulation import count_steps
 
 # Whole numbers of few bits: bfloat16 holds them and their products exactly.
 INPUTS = (1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 6.0, 5.0, 3.0, 2.0, 1.0)
