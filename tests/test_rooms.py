@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mae_transfer'
 
 # What each room may import besides itself. Files of the package's own folder are rooms, too.
-GROUND = {'closest', 'compat', 'layers', 'masking', 'registry', 'version'}
+GROUND = {'closest', 'compat', 'layers', 'masking', 'random_states', 'registry', 'version'}
 DOORS = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(('backbones', 'necks', 'heads', 'optim', 'data'), GROUND),

@@ -50,6 +50,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Write a checkpoint, point to it, then remove the outdated one."""
+        runner.call_hook('before_save_on_all_ranks')
         outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else None
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -83,6 +84,7 @@ class AtomicCheckpointHook(CheckpointHook):
         """Write new best checkpoints, then remove the former ones."""
         if not self.save_best:
             return
+        runner.call_hook('before_save_on_all_ranks')
         one = len(self.key_indicators) == 1
         best: dict[str, Any] = self.__dict__ if one else self.best_ckpt_path_dict
         former = {name: best[name] for name in (['best_ckpt_path'] if one else best)}

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
+from mae_transfer.loops.steady_loader import first_order_seed, steady_loader
 from tests.configs_suite.reading import load
 from tests.configs_suite.tables.cifar import MINI_FINETUNE, MINI_SCRATCH
 from tests.configs_suite.tables.fsdp import RECIPES as SHARDED
@@ -47,7 +48,7 @@ def steps(monkeypatch) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize('path', [MINI_SCRATCH, DEMO_MAE], ids=['epochs', 'iterations'])
 def test_loop__without_accumulation_does_exactly_what_mmengines_does(path, data_of, tmp_path):
-    """Weights, moments, rates and losses to the bit, and the same checkpoint."""
+    """Weights, moments, rates and losses to the bit, from the same data, and the same checkpoint."""
     states, logs = [], []
     for name in ('ours', 'mmengine'):
         cfg = small(path, data_of, tmp_path / name, length=3)
@@ -55,6 +56,10 @@ def test_loop__without_accumulation_does_exactly_what_mmengines_does(path, data_
         if name == 'mmengine':
             cfg.train_cfg.type = MMENGINES[cfg.train_cfg.type]
         runner = Runner.from_cfg(cfg)
+        if name == 'mmengine':
+            endless = 'max_iters' in cfg.train_cfg
+            loader, seed = dict(cfg.train_dataloader), first_order_seed(runner)
+            runner._train_dataloader = steady_loader(runner, loader, seed, endless)
         assert type(runner.train_loop).__name__ == cfg.train_cfg.type
         runner.train()
         (file,) = (tmp_path / name).glob('[ei]*_3.pth')

@@ -1,4 +1,4 @@
-"""Two random pictures in the layout of each data set."""
+"""A few random pictures in the layout of each data set."""
 
 import json
 from collections.abc import Callable
@@ -17,18 +17,18 @@ def picture(path: Path, rng: np.random.Generator, size: tuple[int, int] = (80, 6
     Image.fromarray(pixels).save(path)
 
 
-def make_imagenet(root: Path) -> None:
+def make_imagenet(root: Path, count: int = 2) -> None:
     rng = np.random.default_rng(0)
     (root / 'meta').mkdir(parents=True)
     for split in ('train', 'val'):
-        names = [f'n0144000{i}/{i}.JPEG' for i in range(2)]
+        names = [f'n0144000{i % 2}/{i}.JPEG' for i in range(count)]
         for name in names:
             picture(root / split / name, rng)
-        lines = [f'{name} {label}' for label, name in enumerate(names)]
+        lines = [f'{name} {i % 2}' for i, name in enumerate(names)]
         (root / 'meta' / f'{split}.txt').write_text('\n'.join(lines))
 
 
-def make_coco(root: Path) -> None:
+def make_coco(root: Path, count: int = 2) -> None:
     from mmdet.datasets import CocoDataset
 
     rng = np.random.default_rng(0)
@@ -36,9 +36,10 @@ def make_coco(root: Path) -> None:
     categories = [dict(id=i, name=name) for i, name in enumerate(names, start=1)]
     for split in ('train2017', 'val2017'):
         images, annotations = [], []
-        for i in range(1, 3):
-            picture(root / split / f'{i}.jpg', rng)
-            images.append(dict(id=i, file_name=f'{i}.jpg', width=80, height=60))
+        for i in range(1, count + 1):
+            width, height = (60, 80) if i > 2 and i % 2 else (80, 60)
+            picture(root / split / f'{i}.jpg', rng, (width, height))
+            images.append(dict(id=i, file_name=f'{i}.jpg', width=width, height=height))
             box = [10, 10, 40, 30]
             corners = [10, 10, 50, 10, 50, 40, 10, 40]
             annotations.append(
@@ -51,10 +52,10 @@ def make_coco(root: Path) -> None:
         path.write_text(json.dumps(content))
 
 
-def make_ade(root: Path) -> None:
+def make_ade(root: Path, count: int = 2) -> None:
     rng = np.random.default_rng(0)
     for split in ('training', 'validation'):
-        for i in range(2):
+        for i in range(count):
             picture(root / 'images' / split / f'{i}.jpg', rng)
             mask = np.zeros((60, 80), np.uint8)
             mask[20:, :40], mask[20:, 40:] = 1, 150
@@ -77,14 +78,14 @@ def make_cifar(root: Path) -> None:
             picture(root / split / name / '0001.png', rng, (32, 32))
 
 
-def make_unlabelled(root: Path) -> None:
+def make_unlabelled(root: Path, count: int = 4) -> None:
     rng = np.random.default_rng(0)
-    for i in range(4):
+    for i in range(count):
         picture(root / f'{i}.png', rng)
 
 
-# What a recipe calls its data (its data_root) -> how to make two pictures of that kind in a folder.
-MAKERS: dict[str, Callable[[Path], None]] = {
+# What a recipe calls its data (its data_root) -> how to make some pictures of that kind in a folder.
+MAKERS: dict[str, Callable[..., None]] = {
     'data/imagenet': make_imagenet,
     'data/cifar10': make_cifar,
     'data/cifar-mini': make_cifar,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from mae_transfer.loops.accumulation import (
     collate_in_parts,
@@ -100,10 +101,21 @@ def test_whole_step__leaves_the_config_as_it_is():
     assert dataloader == before
 
 
+def test_whole_step__refuses_a_built_loader():
+    with pytest.raises(TypeError, match='must be a config'):
+        whole_step(DataLoader([1]), 1)
+
+
 @pytest.mark.parametrize('counts', [0, -1, 2.5, '4'])
 def test_count_steps__refuses_what_is_no_count(counts, tmp_path):
     with pytest.raises(ValueError, match='accumulative_counts'):
         count_steps(config(2, counts, dict(ITERATIONS), tmp_path))
+
+
+def test_count_steps__warns_of_an_unknown_loop_that_cannot_be_resumed_exactly(tmp_path):
+    cfg = config(2, 1, dict(type='MyLoop', max_iters=3), tmp_path)
+    assert "WARNING: train_cfg.type='MyLoop'" in count_steps(cfg)
+    assert cfg.train_cfg.type == 'MyLoop'
 
 
 def test_count_steps__refuses_an_unknown_loop(tmp_path):
@@ -111,10 +123,25 @@ def test_count_steps__refuses_an_unknown_loop(tmp_path):
         count_steps(config(2, 4, dict(type='MyLoop', max_iters=3), tmp_path))
 
 
-def test_count_steps__changes_nothing_without_accumulation_and_nothing_twice(tmp_path):
-    cfg = config(2, 1, dict(ITERATIONS), tmp_path)
+@pytest.mark.parametrize(
+    ('loop', 'expected'),
+    [
+        (dict(by_epoch=True, max_epochs=3), 'AccumulatingEpochTrainLoop'),
+        (dict(by_epoch=False, max_iters=3), 'AccumulatingIterTrainLoop'),
+        (dict(type='EpochBasedTrainLoop', max_epochs=3), 'AccumulatingEpochTrainLoop'),
+        (ITERATIONS, 'AccumulatingIterTrainLoop'),
+    ],
+)
+def test_count_steps__takes_the_loop_that_resumes_exactly_and_says_nothing(
+    loop, expected, tmp_path
+):
+    cfg = config(2, 1, dict(loop), tmp_path)
     assert count_steps(cfg) is None
-    assert cfg.train_cfg == ITERATIONS
+    length = {key: value for key, value in loop.items() if key.startswith('max_')}
+    assert cfg.train_cfg == dict(type=expected, **length)
+
+
+def test_count_steps__changes_nothing_twice(tmp_path):
     for counts in (2, 4):
         cfg = config(2, counts, dict(ITERATIONS), tmp_path)
         assert f'{counts} forward passes of 2 images' in count_steps(cfg)

@@ -13,13 +13,11 @@ from tests.support.tools import CONFIGS
 
 @pytest.mark.slow
 def test_train__resume_equals_an_uninterrupted_run(run_main, tmp_path, mask_options):
-    """Iteration 2 after `--resume` at 1 gives the weights of two iterations at once."""
-    options = [
-        *mask_options,
-        'train_dataloader.dataset.pipeline.4.prob=0.0',
-        'model.decode_head.dropout_ratio=0.0',
-        'model.auxiliary_head.dropout_ratio=0.0',
-    ]
+    """Iteration 2 after `--resume` at 1 gives loss and weights of two iterations at once.
+
+    With flips, dropout and drop path.
+    """
+    options = [*mask_options, 'model.backbone.drop_path_rate=0.5']
 
     def train(*arguments: str) -> str:
         command = ['train', CONFIGS / 'tiny_upernet.py', *arguments, '--cfg-options', *options]
@@ -39,6 +37,8 @@ def test_train__resume_equals_an_uninterrupted_run(run_main, tmp_path, mask_opti
         for folder in ('whole', 'moved')
     ]
     torch.testing.assert_close(states[0]['state_dict'], states[1]['state_dict'], rtol=0, atol=1e-7)
+    losses = [_losses(tmp_path / folder)[2] for folder in ('whole', 'moved')]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
     first = torch.load(tmp_path / 'moved' / 'iter_1.pth', weights_only=False)['state_dict']
     weight = 'decode_head.conv_seg.weight'
     assert not torch.equal(first[weight], states[0]['state_dict'][weight])
@@ -59,6 +59,10 @@ def test_train__resume_equals_an_uninterrupted_run(run_main, tmp_path, mask_opti
 def _scalars(work_dir) -> list[dict]:
     (path,) = work_dir.glob('2*/vis_data/scalars.json')
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _losses(work_dir) -> dict[int, float]:
+    return {line['step']: line['loss'] for line in _scalars(work_dir) if 'loss' in line}
 
 
 def _last_validation(work_dir) -> dict:
