@@ -41,7 +41,7 @@ def guard_config_texts(path: str, content: Any) -> None:
 
 
 def _note(path: str, text: Any) -> None:
-    if isinstance(text, str):
+    if isinstance(text, str) and text.strip():
         _noted[_digest(text)] = path
 
 
