@@ -117,12 +117,12 @@ def read_structure(path: Path) -> Any:
         path: The file; a file of another kind is read whole.
 
     Raises:
-        UntrustedError: If it cannot be read without running code, which is not allowed here.
+        UntrustedError: If it cannot be read without running code.
         ValueError: If even its structure is damaged.
     """
     if not zipfile.is_zipfile(path):
-        return read_content(path, trust=False)
-    content = read_torch(path, _placeholders(), trust=False, mmap=True)
+        return read_content(path)
+    content = read_torch(path, _placeholders(), mmap=True)
     _strip_attributes(path, content)
     return content
 

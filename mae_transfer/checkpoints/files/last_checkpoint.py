@@ -127,13 +127,18 @@ def _newest_first(paths: list[Path], passed_over: list[str]) -> list[Path]:
         paths: Files; those that are no checkpoints of a run are left out.
         passed_over: Gets what is wrong with those that state nothing, but whose name is that of a
             checkpoint.
+
+    Raises:
+        UntrustedError: One cannot be read without running code; it may be the newest.
     """
     steps = {}
     for path in paths:
         try:
             step = _step(read_structure(path))
         except UntrustedError:
-            step = (0, 0)  # raised when its turn comes
+            if OF_A_STEP.fullmatch(path.name):
+                raise
+            continue
         except ValueError as error:
             if OF_A_STEP.fullmatch(path.name):
                 passed_over.append(str(error))
