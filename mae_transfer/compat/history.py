@@ -156,7 +156,7 @@ def _ask(self: Any, window_size: int | None) -> tuple[np.ndarray, np.ndarray, Ol
     if window_size > self._keep and not (
         window_size >= total and isinstance(window_size, GlobalWindow)
     ):
-        self._keep = 2 * window_size
+        self._keep = min(2 * window_size, ALL)
     if window_size >= total:
         return values, counts, older
     if window_size > len(values):
