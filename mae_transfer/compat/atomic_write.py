@@ -43,7 +43,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file for writing; it gets its name once it is complete.
 
     Links are followed. An existing file at the path remains until then, and is kept if the body
-    raises. A killed process leaves a file as in ``UNFINISHED``; :func:`remove_leftovers` removes it.
+    raises. What a killed process leaves is named as in ``UNFINISHED``; :func:`remove_leftovers`
+    removes it.
 
     Args:
         path: The file. Its folder must exist. Anything but a regular file (a pipe, /dev/stdout) is

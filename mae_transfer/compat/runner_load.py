@@ -20,6 +20,7 @@ from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
+from mae_transfer.compat.checkpoint_paths import keep_own_paths
 from mae_transfer.compat.config_text import guard_config_texts
 from mae_transfer.compat.pickle_names import NUMPY_NAMES
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, read_content
@@ -60,6 +61,7 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
         raise FileNotFoundError(f'there is no checkpoint {filename!r}')
     content = read_content(path, allowed=allowed_objects(), map_location=map_location)
     guard_config_texts(filename, content)
+    keep_own_paths(path, content)
     if isinstance(content, dict) and SAFETENSORS_HEADER in content:
         texts = content.pop(SAFETENSORS_HEADER)
         return {'state_dict': content, SAFETENSORS_HEADER: texts}

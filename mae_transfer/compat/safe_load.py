@@ -161,7 +161,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse, before unpacking, archives that torch.save cannot have written, or that changed since.
+    """Refuse, before unpacking, archives that torch.save has not written, or that changed since.
 
     torch.save writes the CRC-32 of each entry, so of all tensors and of the structure, but not all
     of its releases compare it when they read.

@@ -22,8 +22,9 @@ from mae_transfer.checkpoints.files.finite import (
     optimizer_tensors,
     persistent_buffers,
 )
-from mae_transfer.checkpoints.files.last_checkpoint import BEST, POINTER
+from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
+from mae_transfer.compat.checkpoint_paths import BEST_KEY, BEST_NAME
 from mae_transfer.registry import HOOKS
 
 EXTRA = 'extra_ckpts'  # in the message hub: names of the files of save_now that are still there
@@ -97,7 +98,7 @@ class AtomicCheckpointHook(CheckpointHook):
         names = [
             name
             for name in info
-            if name in ('keep_ckpt_ids', 'last_ckpt', EXTRA) or name.startswith('best_ckpt')
+            if name in ('keep_ckpt_ids', 'last_ckpt', EXTRA) or name.startswith(BEST_KEY)
         ]
         return {name: info.pop(name) for name in names}
 
@@ -105,10 +106,10 @@ class AtomicCheckpointHook(CheckpointHook):
         """Go on with those files that are in the folder of this run."""
         hub = runner.message_hub
         for name, path in noted.items():
-            if not self.save_best or not name.startswith('best_ckpt'):
+            if not self.save_best or not name.startswith(BEST_KEY):
                 continue
             own = self._own(str(path).replace('\\', '/').rpartition('/')[2])
-            if os.path.basename(own).startswith(BEST) and self._exists(own):
+            if os.path.basename(own).startswith(BEST_NAME) and self._exists(own):
                 hub.update_info(name, own)
                 self._best()[self._key(name)] = own
             elif path:
@@ -129,7 +130,9 @@ class AtomicCheckpointHook(CheckpointHook):
         self._extra = [
             name
             for name in _list(noted.get(EXTRA))
-            if isinstance(name, str) and EXTRA_NAME.fullmatch(name) and self._exists(self._own(name))
+            if isinstance(name, str)
+            and EXTRA_NAME.fullmatch(name)
+            and self._exists(self._own(name))
         ]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -180,12 +183,16 @@ class AtomicCheckpointHook(CheckpointHook):
         """Write a checkpoint, point to it, then remove the outdated ones."""
         if not self._may_save(runner, meta):
             return
+        kept = deque(getattr(self, 'keep_ckpt_ids', ()), maxlen=max(self.max_keep_ckpts, 0))
         outdated = self._keep(runner, step) if self.max_keep_ckpts > 0 else None
         name = self.filename_tmpl.format(step)
-        extra = [other for other in self._extra if other != name]
-        self._extra = extra
-        self._write(runner, name, meta)
-        for other in [*extra, *([] if outdated is None else [outdated])]:
+        self._extra = [other for other in self._extra if other != name]
+        try:
+            self._write(runner, name, meta)
+        except BaseException:  # such as a full disk
+            self.keep_ckpt_ids = kept
+            raise
+        for other in [*self._extra, *([] if outdated is None else [outdated])]:
             self._remove(self._own(other))
         self._extra = []
 
@@ -246,7 +253,8 @@ class AtomicCheckpointHook(CheckpointHook):
             averaged = getattr(hook, 'ema_model', None)
             if isinstance(averaged, torch.nn.Module):
                 models['ema.'] = averaged
-        tensors, buffers = {}, set()
+        tensors: dict[str, torch.Tensor] = {}
+        buffers: set[str] = set()
         for prefix, part in models.items():
             own = persistent_buffers(part)
             buffers |= {prefix + name for name in own}
@@ -278,7 +286,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _key(self, name: str) -> str:
         """Return the key in :meth:`_best` of a name in the message hub."""
-        return 'best_ckpt_path' if self._one() else name.removeprefix('best_ckpt_')
+        return 'best_ckpt_path' if self._one() else name.removeprefix(f'{BEST_KEY}_')
 
     def _own(self, name: str) -> str:
         """Return the path of a file in the folder of the checkpoints."""

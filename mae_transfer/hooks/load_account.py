@@ -70,7 +70,7 @@ class LoadAccountHook(Hook):
             raise ValueError(f'{path} is no checkpoint: it holds a {type(checkpoint).__name__}')
         if resumed:
             check_run_state(checkpoint, path)
-        _check_finite(model, checkpoint, path)
+        _check_finite(model, checkpoint, path, resumed)
         state = checkpoint['state_dict'] if 'state_dict' in checkpoint else copy.copy(checkpoint)
         account = account_of_model(model, state, path, self.allow_partial)
         if account.loaded:
@@ -144,9 +144,10 @@ class LoadAccountHook(Hook):
         runner.logger.info(f'load account: {path}')
 
 
-def _check_finite(model: nn.Module, checkpoint: dict, path: str) -> None:
+def _check_finite(model: nn.Module, checkpoint: dict, path: str, resumed: bool) -> None:
     """Refuse numbers with which no run can go on, and no evaluation means anything."""
-    broken = broken_content(checkpoint, persistent_buffers(model).keys())
+    used = checkpoint if resumed else {k: v for k, v in checkpoint.items() if k != 'optimizer'}
+    broken = broken_content(used, persistent_buffers(model).keys())
     if broken:
         raise ValueError(
             f'{path} is refused: numbers are not finite in {named(broken)}, so the run that wrote '

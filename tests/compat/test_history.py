@@ -93,7 +93,9 @@ def test_history__a_long_window_that_nobody_announced():
     buffer = HistoryBuffer()
     for value in range(100):
         buffer.update(float(value))
-    with pytest.warns(UserWarning, match=r'over the last 50 logged values is taken over the last \d'):
+    with pytest.warns(
+        UserWarning, match=r'over the last 50 logged values is taken over the last \d'
+    ):
         buffer.mean(50)
     for value in range(100):
         buffer.update(float(value))

@@ -236,7 +236,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_save_now__in_a_run_counted_in_iterations(tmp_path):
-    """Step 4 is saved anyway; that of 5 is removed by the regular one of 6, that of 7 at the end."""
+    """Step 4 is saved anyway; the regular one of 6 removes that of 5, the last one that of 7."""
     runner = make_runner(tmp_path, 8, interval=2, max_keep_ckpts=2)
     witness = SaveNow([4, 5, 7])
     runner.register_hook(witness)

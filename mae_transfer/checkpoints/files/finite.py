@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 INFINITE_BUFFERS = 'infinite_buffers'  # entry of meta: names of buffers that hold infinities
 STATISTICS = ('running_mean', 'running_var')
+NO_WEIGHTS = ('meta', 'message_hub', 'optimizer', 'param_schedulers', 'ema_state_dict')
 SHOWN = 3  # names in a message
 
 
@@ -39,7 +40,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> dict[str, float]:
         # The largest absolute value: one pass without a copy, and it is NaN if any value is.
         largest = torch.linalg.vector_norm(tensor, ord=math.inf)
         by_device.setdefault(tensor.device, {})[name] = largest.double()
-    found = {}
+    found: dict[str, float] = {}
     for largest_by_name in by_device.values():
         values = torch.stack(list(largest_by_name.values())).tolist()
         found |= dict(zip(largest_by_name, values, strict=True))
@@ -74,7 +75,8 @@ def broken_content(content: Any, buffers: Collection[str] | None = None) -> list
         meta = content.get('meta')
         stated = meta.get(INFINITE_BUFFERS) if isinstance(meta, dict) else None
         buffers = stated if isinstance(stated, list | tuple) else None
-    weights = dict(_tensors_in(content.get('state_dict', content), ''))
+    bare = {name: value for name, value in content.items() if name not in NO_WEIGHTS}
+    weights = dict(_tensors_in(content.get('state_dict', bare), ''))
     if buffers is None:
         buffers = weights.keys()
     broken = broken_names(not_finite(weights), buffers)

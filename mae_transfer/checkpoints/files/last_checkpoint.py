@@ -13,11 +13,11 @@ from typing import Any
 from mmengine.logging import print_log
 
 from mae_transfer.checkpoints.files.finite import broken_content, named
+from mae_transfer.compat.checkpoint_paths import BEST_NAME
 from mae_transfer.compat.safe_load import UntrustedError, read_content, read_structure
 
 POINTER = 'last_checkpoint'  # MMEngine's: a text file with the path of the newest checkpoint
 OF_A_STEP = re.compile(r'(iter|epoch)_\d+\.pth')
-BEST = 'best_'  # begins the names of checkpoints without the state of the optimizer
 
 
 @dataclass
@@ -84,7 +84,9 @@ def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
     name, passed_over = '', []
     target = None
     own = sorted(
-        path for path in folder.glob('*.pth') if path.is_file() and not path.name.startswith(BEST)
+        path
+        for path in folder.glob('*.pth')
+        if path.is_file() and not path.name.startswith(BEST_NAME)
     )
     if pointer.is_file():
         name = pointer.read_text(encoding='utf-8', errors='replace').strip()
@@ -94,6 +96,11 @@ def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
             return Found(target)
         passed_over.append(wrong)
     others = _newest_first([path for path in own if path != target], passed_over)
+    if not others:
+        passed_over += [
+            f'{path} has no state of the optimizer'
+            for path in sorted(folder.glob(f'{BEST_NAME}*.pth'))
+        ]
     if not others and not passed_over:
         return None
     for path in others:
@@ -101,7 +108,7 @@ def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
         if not wrong:
             return Found(path, passed_over)
         passed_over.append(wrong)
-    if passed_over and not target and not own:
+    if not target and not own and len(passed_over) == 1 and pointer.is_file():
         raise FileNotFoundError(
             f'{pointer} names {name!r}, but there is no checkpoint, neither there nor in '
             f'{str(folder)!r}: give the checkpoint itself'
@@ -125,8 +132,7 @@ def _newest_first(paths: list[Path], passed_over: list[str]) -> list[Path]:
 
     Args:
         paths: Files; those that are no checkpoints of a run are left out.
-        passed_over: Gets what is wrong with those that state nothing, but whose name is that of a
-            checkpoint.
+        passed_over: Gets what is wrong with those that state nothing, but are named like one.
 
     Raises:
         UntrustedError: One cannot be read without running code; it may be the newest.
@@ -145,6 +151,8 @@ def _newest_first(paths: list[Path], passed_over: list[str]) -> list[Path]:
             continue
         if step is not None:
             steps[path] = step
+        elif OF_A_STEP.fullmatch(path.name):
+            passed_over.append(f'{path} has no state of a run')
     return sorted(steps, key=lambda path: (steps[path], path.stat().st_mtime_ns), reverse=True)
 
 
