@@ -7,6 +7,10 @@ any framework saves through it is complete.
 
 import errno
 import os
+import re
+import secrets
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,23 @@ from typing import BinaryIO
 from mmengine.fileio import LocalBackend, register_backend
 
 TEMPORARY = '.tmp'  # suffix of an unfinished file; no reader mistakes it for a checkpoint
+# .NAME.WRITER.PID.RANDOM.tmp: who writes NAME; random, as a process of a container may have the
+# number of one of another.
+UNFINISHED = re.compile(r'\.(?P<name>.+)\.(?P<writer>[\w-]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp')
+_being_written: set[str] = set()  # names of unfinished files of this process
+DAY = 24 * 3600.0  # after it, nobody is still writing a file
+
+
+def _writer() -> str:
+    """Name what the numbers of processes belong to: the host, and on Linux the container.
+
+    Containers may share the name of their host, but not its numbers.
+    """
+    host = re.sub(r'[^\w-]', '-', socket.gethostname())
+    try:
+        return f'{host}-{os.stat("/proc/self/ns/pid").st_ino}'
+    except OSError:  # no such thing on this system
+        return host
 
 
 @contextmanager
@@ -22,7 +43,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file for writing; it gets its name once it is complete.
 
     Links are followed. An existing file at the path remains until then, and is kept if the body
-    raises. A killed process leaves ``.NAME.PID.tmp``; :func:`remove_leftovers` removes it.
+    raises. What a killed process leaves is named as in ``UNFINISHED``; :func:`remove_leftovers`
+    removes it.
 
     Args:
         path: The file. Its folder must exist. Anything but a regular file (a pipe, /dev/stdout) is
@@ -36,7 +58,9 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         with path.open('wb') as stream:
             yield stream
         return
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY}')
+    who = f'{_writer()}.{os.getpid()}.{secrets.token_hex(4)}'
+    temporary = path.with_name(f'.{path.name}.{who}{TEMPORARY}')
+    _being_written.add(temporary.name)
     try:
         with temporary.open('wb') as stream:
             yield stream
@@ -46,6 +70,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _being_written.discard(temporary.name)
     _sync_folder(path.parent)
 
 
@@ -58,6 +84,9 @@ def write_atomically(path: str | os.PathLike, content: bytes | str) -> None:
 def remove_leftovers(folder: str | os.PathLike, pattern: str = '*') -> list[Path]:
     """Remove unfinished files that killed processes left in a folder.
 
+    The file of a process that may still be writing it stays: on this machine while there is a
+    process of that number, elsewhere for a day.
+
     Args:
         folder: The folder; it need not exist.
         pattern: Pattern of their intended names, such as '*.pth'.
@@ -65,10 +94,42 @@ def remove_leftovers(folder: str | os.PathLike, pattern: str = '*') -> list[Path
     Returns:
         The removed files.
     """
-    leftovers = sorted(Path(folder).glob(f'.{pattern}.*{TEMPORARY}'))
+    leftovers = [
+        path
+        for path in sorted(Path(folder).glob(f'.{pattern}.*{TEMPORARY}'))
+        if not _may_be_written(path)
+    ]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return leftovers
+
+
+def _may_be_written(path: Path) -> bool:
+    """Return whether the writer of an unfinished file may be alive."""
+    written_by = UNFINISHED.fullmatch(path.name)
+    if written_by and written_by['writer'] == _writer():
+        pid = int(written_by['pid'])
+        if pid == os.getpid():  # or of a former process with this number
+            return path.name in _being_written
+        if not _is_running(pid):
+            return False
+    try:
+        return time.time() - path.stat().st_mtime < DAY
+    except FileNotFoundError:  # finished meanwhile
+        return True
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether there is a process of this number here; on Windows that is not asked."""
+    if os.name != 'posix':
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

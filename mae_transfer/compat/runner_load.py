@@ -1,9 +1,12 @@
 """Makes MMEngine read checkpoints without running code that they contain.
 
-MMEngine uses unrestricted pickle if a file needs it. ``install`` replaces its readers of local
-files and of web addresses, which ``load_from``, ``resume`` and ``Pretrained`` use.
+MMEngine uses unrestricted pickle if a file needs it, and runs a config in it. ``install`` replaces
+its readers of local files, web addresses and object stores, which ``load_from``, ``resume`` and
+``Pretrained`` use.
 """
 
+import os
+import tempfile
 from argparse import Namespace
 from collections import defaultdict, deque
 from datetime import datetime
@@ -17,6 +20,8 @@ from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 
+from mae_transfer.compat.checkpoint_paths import keep_own_paths
+from mae_transfer.compat.config_text import guard_config_texts
 from mae_transfer.compat.pickle_names import NUMPY_NAMES
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, read_content
 
@@ -55,6 +60,8 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {filename!r}')
     content = read_content(path, allowed=allowed_objects(), map_location=map_location)
+    guard_config_texts(filename, content)
+    keep_own_paths(path, content)
     if isinstance(content, dict) and SAFETENSORS_HEADER in content:
         texts = content.pop(SAFETENSORS_HEADER)
         return {'state_dict': content, SAFETENSORS_HEADER: texts}
@@ -75,9 +82,26 @@ def load_from_http(
     return load_from_local(str(path), map_location)
 
 
+def load_from_stream(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+    """Read a checkpoint from a path or from bytes in memory, as MMEngine does for object stores.
+
+    Args:
+        file: A path or a binary stream.
+        map_location: See torch.load.
+        weights_only: Ignored: code runs only if the user allows it.
+    """
+    if isinstance(file, str | os.PathLike):
+        return load_from_local(os.fspath(file), map_location)
+    with tempfile.NamedTemporaryFile(suffix='.pth') as copy:
+        copy.write(file.read())
+        copy.flush()
+        return load_from_local(copy.name, map_location)
+
+
 def install() -> None:
-    """Replace MMEngine's readers of local files and of web addresses."""
+    """Replace MMEngine's readers of local files, of web addresses and of object stores."""
     register = CheckpointLoader.register_scheme
     register(prefixes='', loader=load_from_local, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
+    checkpoint._safe_torch_load = load_from_stream  # s3://, petrel:// and pavi:// look it up here
     checkpoint.load_from_http = load_from_http  # torchvision:// and open-mmlab:// look it up here

@@ -9,6 +9,8 @@ import os
 import pickle
 import re
 import zipfile
+from argparse import Namespace
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from mae_transfer.compat.pickle_names import NUMPY_NAMES, ArrayUnpickler, ForeignNameError
 
@@ -41,6 +44,13 @@ INERT = (
     'pathlib.WindowsPath',
     *NUMPY_NAMES,
 )
+
+
+MAX_DEPTH = 100  # containers inside each other; checkpoints have about ten
+
+
+class UntrustedError(ValueError):
+    """A file cannot be read without running code that it contains."""
 
 
 class Placeholder:
@@ -92,9 +102,34 @@ def read_content(
         any, under ``__metadata__``.
 
     Raises:
-        ValueError: If the file is empty, truncated, of another kind, or cannot be read without
-            running code.
+        UntrustedError: If it cannot be read without running code.
+        ValueError: If the file is empty, damaged, truncated, or of another kind.
     """
+    content = _read_by_kind(path, trust, allowed, map_location)
+    _strip_attributes(path, content)
+    return content
+
+
+def read_structure(path: Path) -> Any:
+    """Read the plain containers of a file of torch.save quickly; its tensors may be damaged.
+
+    Args:
+        path: The file; a file of another kind is read whole.
+
+    Raises:
+        UntrustedError: If it cannot be read without running code.
+        ValueError: If even its structure is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return read_content(path)
+    content = read_torch(path, _placeholders(), mmap=True)
+    _strip_attributes(path, content)
+    return content
+
+
+def _read_by_kind(
+    path: Path, trust: bool | None, allowed: Sequence[tuple[Any, str]] | None, map_location: Any
+) -> Any:
     with path.open('rb') as stream:
         head = stream.read(len(LFS_POINTER))
     if not head:
@@ -126,16 +161,25 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse, before unpacking, archives that torch.save cannot have written."""
+    """Refuse, before unpacking, archives that torch.save has not written, or that changed since.
+
+    torch.save writes the CRC-32 of each entry, so of all tensors and of the structure, but not all
+    of its releases compare it when they read.
+    """
     if not zipfile.is_zipfile(path):
         raise ValueError(f'{path} is truncated: its end is missing; copy or download it again')
     try:
         with zipfile.ZipFile(path) as archive:
-            packed = [info.filename for info in archive.infolist() if info.compress_type]
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+            entries = archive.infolist()
+            changed = None
+            packed = [info.filename for info in entries if info.compress_type]
+            # All zero: torch.serialization.set_crc32_options(False) in the program that wrote it.
+            if not packed and any(info.CRC for info in entries):
+                changed = archive.testzip()
+    # What zipfile raises for a directory of random bytes is not only its own errors.
+    except Exception as error:
         raise ValueError(f'{path} is damaged: {error}; copy or download it again') from error
-    if any('/code/' in name for name in names):
+    if any('/code/' in info.filename for info in entries):
         raise ValueError(
             f'{path} is a TorchScript program, not weights: save the state_dict() of its module'
         )
@@ -144,6 +188,11 @@ def _check_zip(path: Path) -> None:
             f'{path} is a compressed archive ({packed[0]!r}), which torch.save does not write: '
             'unpack it and give the file in it'
         )
+    if changed:
+        raise ValueError(
+            f'{path} is damaged: the checksum of its entry {changed!r} is wrong; copy or download '
+            'it again'
+        )
 
 
 def read_torch(
@@ -151,6 +200,7 @@ def read_torch(
     allowed: Sequence[tuple[Any, str]],
     map_location: Any = 'cpu',
     trust: bool | None = None,
+    mmap: bool = False,
 ) -> Any:
     """Call ``torch.load`` so that it builds only tensors, plain containers and ``allowed``.
 
@@ -159,12 +209,14 @@ def read_torch(
         allowed: Replacement of each allowed pickled name.
         map_location: See torch.load.
         trust: See :func:`read_content`.
+        mmap: Whether to read tensors only once they are used.
 
     Raises:
-        ValueError: If the file is damaged or cannot be read without running code.
+        UntrustedError: If it cannot be read without running code.
+        ValueError: If the file is damaged.
     """
     path = Path(path)
-    load = functools.partial(torch.load, path, map_location=map_location)
+    load = functools.partial(torch.load, path, map_location=map_location, mmap=mmap)
     try:
         with torch.serialization.safe_globals([*allowed]):
             return load(weights_only=True)
@@ -175,23 +227,27 @@ def read_torch(
         name = next(group for group in culprit.groups() if group)
         _check_trust(path, name, trust, error)
         return _run_pickle(path, functools.partial(load, weights_only=False))
-    except (
-        RuntimeError, EOFError, OSError, LookupError, TypeError, AttributeError, ValueError,
-        MemoryError,
-    ) as error:  # fmt: skip
-        reason = str(error).strip().split('\n')[0]
+    except torch.cuda.OutOfMemoryError:
+        raise
+    # Hostile bytes can make any step of reading fail in any way.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).split('\n')[0]
         raise ValueError(f'{path} is damaged or was not written by torch.save: {reason}') from error
 
 
 def _check_trust(path: Path, name: str, trust: bool | None, error: Exception | None) -> None:
-    """Warn if the user trusts the file; otherwise refuse it and explain why."""
+    """Warn if the user trusts the file; otherwise refuse it and explain why.
+
+    Raises:
+        UntrustedError: The user does not trust it.
+    """
     if trusts_checkpoints() if trust is None else trust:
         print_log(
             f'WARNING: {path} is trusted: reading it calls {name}, which can run arbitrary code',
             logger='current',
         )
         return
-    raise ValueError(
+    raise UntrustedError(
         f'{path} was refused: to read it, pickle would have to call {name}, which can run '
         "arbitrary code. Save only its tensors where it was made (torch.save({'model': "
         'model.state_dict()}, file)); or, if you trust its author as you trust a program, allow it '
@@ -222,11 +278,8 @@ def _read_array_pickle(path: Path, trust: bool | None) -> Any:
     except ForeignNameError as error:
         _check_trust(path, str(error), trust, None)
         content = _run_pickle(path, lambda: pickle.loads(path.read_bytes()))
-    except (
-        pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError,
-        MemoryError, OverflowError, RecursionError,
-    ) as error:  # fmt: skip
-        reason = str(error).strip().split('\n')[0]
+    except Exception as error:  # see read_torch
+        reason = (str(error).strip() or type(error).__name__).split('\n')[0]
         raise ValueError(f'{path} is a damaged pickle: {reason}') from error
     return _arrays_to_tensors(content)
 
@@ -240,3 +293,41 @@ def _arrays_to_tensors(content: Any, depth: int = 3) -> Any:
     if isinstance(content, dict) and depth:
         return {key: _arrays_to_tensors(value, depth - 1) for key, value in content.items()}
     return content
+
+
+def _strip_attributes(path: Path, content: Any) -> None:
+    """Remove attributes that a pickle gave to tensors and containers, in place.
+
+    An attribute of a file named like a method, such as ``items``, would be called instead of it.
+    ``_metadata``, which ``state_dict()`` returns, stays if it is what it should be.
+
+    Raises:
+        ValueError: Containers are nested so deep that walking through them can exhaust the stack.
+    """
+    seen: set[int] = set()
+    pending: list[tuple[Any, int]] = [(content, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict):
+            inside = [*value, *value.values()]
+        elif isinstance(value, list | tuple | set | frozenset | deque):
+            inside = list(value)
+        elif isinstance(value, Namespace | Placeholder):
+            inside = list(vars(value).values())
+        elif isinstance(value, Tensor):
+            vars(value).clear()
+            continue
+        else:
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if depth > MAX_DEPTH:
+            raise ValueError(f'{path} is no checkpoint: its containers are nested too deep')
+        if isinstance(value, OrderedDict):
+            metadata = vars(value).get('_metadata')
+            vars(value).clear()
+            if isinstance(metadata, dict) and all(isinstance(m, dict) for m in metadata.values()):
+                value._metadata = metadata  # type: ignore[attr-defined]
+                inside.append(metadata)
+        pending += [(item, depth + 1) for item in inside]

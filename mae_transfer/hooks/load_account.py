@@ -13,6 +13,8 @@ from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.files.checkpoint_file import stated_metadata
+from mae_transfer.checkpoints.files.finite import broken_content, named, persistent_buffers
+from mae_transfer.checkpoints.files.run_state import check_run_state
 from mae_transfer.checkpoints.layouts.facts import Facts, check_facts
 from mae_transfer.checkpoints.whole_file import facts_of, find_whole_model
 from mae_transfer.checkpoints.whole_model import ENCODER, ModelAccount, account_of_model
@@ -64,11 +66,11 @@ class LoadAccountHook(Hook):
         model = bare_model(runner)
         path = str(getattr(runner, '_load_from', None) or 'the checkpoint')
         resumed = bool(getattr(runner, '_resume', False))
-        if resumed and 'iter' not in (checkpoint.get('meta') or {}):
-            raise ValueError(
-                f'{path} cannot be resumed: it has no state of a run (iteration, optimizer), only '
-                'weights; start from them with --cfg-options load_from=FILE'
-            )
+        if not isinstance(checkpoint, dict):
+            raise ValueError(f'{path} is no checkpoint: it holds a {type(checkpoint).__name__}')
+        if resumed:
+            check_run_state(checkpoint, path)
+        _check_finite(model, checkpoint, path, resumed)
         state = checkpoint['state_dict'] if 'state_dict' in checkpoint else copy.copy(checkpoint)
         account = account_of_model(model, state, path, self.allow_partial)
         if account.loaded:
@@ -140,3 +142,14 @@ class LoadAccountHook(Hook):
         path = Path(runner.log_dir, FILE_NAME)
         path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
         runner.logger.info(f'load account: {path}')
+
+
+def _check_finite(model: nn.Module, checkpoint: dict, path: str, resumed: bool) -> None:
+    """Refuse numbers with which no run can go on, and no evaluation means anything."""
+    used = checkpoint if resumed else {k: v for k, v in checkpoint.items() if k != 'optimizer'}
+    broken = broken_content(used, persistent_buffers(model).keys())
+    if broken:
+        raise ValueError(
+            f'{path} is refused: numbers are not finite in {named(broken)}, so the run that wrote '
+            'it had diverged; give an earlier checkpoint'
+        )

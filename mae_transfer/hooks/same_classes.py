@@ -19,9 +19,19 @@ class SameClassesHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare them."""
-        trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        stated = checkpoint
+        for part in ('meta', 'dataset_meta'):
+            stated = stated.get(part) or {}
+            if not isinstance(stated, dict):
+                raise ValueError(f'{self.checkpoint}: its {part} is a {type(stated).__name__}')
+        trained = stated.get('classes')
         tested = getattr(runner.test_loop.dataloader.dataset, 'metainfo', {}).get('classes')
-        if trained and tested and list(trained) != list(tested):
+        if (
+            isinstance(trained, list | tuple)
+            and trained
+            and tested
+            and list(trained) != list(tested)
+        ):
             raise ValueError(
                 f'{self.checkpoint} was trained on classes that differ from those of the test '
                 f'data:\n  {list(trained)}\n  {list(tested)}'

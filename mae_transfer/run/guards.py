@@ -9,12 +9,19 @@ GUARDS = {
     'nonfinite': 'NonFiniteGuardHook',
     'preemption': 'PreemptionHook',
 }
+PLAIN = 'CheckpointHook'
 
 
 def set_guards(cfg: Config) -> None:
-    """Add the guards that a config lacks; one that it sets to None is left out."""
+    """Add the guards that a config lacks; one that it sets to None is left out.
+
+    MMEngine's own checkpoint hook becomes ours, which takes the same options.
+    """
     guards = {name: dict(type=kind) for name, kind in GUARDS.items()}
-    hooks = {**guards, **(cfg.get('default_hooks') or {})}
+    hooks = {'checkpoint': dict(type=PLAIN), **guards, **(cfg.get('default_hooks') or {})}
+    checkpoint = hooks['checkpoint']
+    if checkpoint and checkpoint.get('type') == PLAIN and not checkpoint.get('file_client_args'):
+        hooks['checkpoint'] = {**checkpoint, 'type': 'AtomicCheckpointHook'}
     cfg.default_hooks = {
         name: hook for name, hook in hooks.items() if hook is not None or name not in GUARDS
     }

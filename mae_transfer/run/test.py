@@ -80,9 +80,9 @@ def test(
         raise ValueError(f'--show-num {show_num}: must be at least 1, and needs --show-dir')
     with restored_state():
         cfg = read_config(config, cfg_options or {})
-        checkpoint = _find_checkpoint(config, checkpoint)
         if trust_checkpoint:
             trust_checkpoints()
+        checkpoint = _find_checkpoint(config, checkpoint)
         cfg.work_dir = str(work_dir or _test_dir(cfg, config))
         name = config_name(cfg) or 'this config'
         set_test_stage(cfg, name)

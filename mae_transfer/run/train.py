@@ -114,11 +114,11 @@ def train(
             raise ValueError(f'{shown} cannot be trained: it has no {" and no ".join(absent)}')
         cfg.work_dir = str(work_dir or default_work_dir(cfg, name))
         # The weights.
+        if trust_checkpoint:
+            trust_checkpoints()
         resumed = set_resume(cfg, resume)
         if pretrained:
             set_pretrained(cfg, pretrained, resume, resumed)
-        if trust_checkpoint:
-            trust_checkpoints()
         warning = check_start(cfg, name, options)
         if warning:
             say(f'WARNING: {warning}')

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mae_transfer.backbones.timm_weights import TIMM
-from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import find_last_checkpoint
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
 from mae_transfer.run.processes import say
 
@@ -24,26 +24,31 @@ def set_resume(cfg: Config, resume: str | os.PathLike | None) -> str | None:
 
     Args:
         cfg: The config, changed in place.
-        resume: A checkpoint, 'latest' or None.
+        resume: A checkpoint, a work dir, 'latest' or None.
 
     Returns:
         The checkpoint to resume from, or None.
 
     Raises:
-        FileNotFoundError: ``resume`` names a file that does not exist.
+        FileNotFoundError: ``resume`` names a file that does not exist, or the work dir a checkpoint
+            that is gone.
+        ValueError: The work dir contains checkpoints, but none is whole.
     """
     if resume is None:
         return None
-    if resume == 'latest':
-        if not Path(cfg.work_dir, POINTER).is_file():
+    if resume == 'latest' or Path(resume).is_dir():
+        found = find_last_checkpoint(cfg.work_dir if resume == 'latest' else resume)
+        if found is None and resume == 'latest':
             say(
                 f'WARNING: --resume: {cfg.work_dir} contains no checkpoint; training starts from '
                 'scratch'
             )
             return None
-        resume = last_checkpoint(cfg.work_dir)
-    elif Path(resume).is_dir():
-        resume = last_checkpoint(resume)
+        if found is None:
+            raise FileNotFoundError(f'--resume: {str(resume)!r} contains no checkpoint of a run')
+        if found.passed_over:
+            say(f'WARNING: --resume: {found.warning()}')
+        resume = found.path
     if not Path(resume).is_file():
         raise FileNotFoundError(f'--resume: there is no checkpoint {str(resume)!r}')
     cfg.resume, cfg.load_from = True, str(resume)

@@ -141,7 +141,7 @@ SPOILT = {
         'x.pth', lambda p: np.savez(p.open('wb'), a=np.ones(3)), {}, 'not written by torch.save'
     ),
     'pointer to a lost checkpoint': (
-        'x', folder(last_checkpoint='/elsewhere/epoch_9.pth'), {}, 'epoch_9.pth does not exist'
+        'x', folder(last_checkpoint='/elsewhere/epoch_9.pth'), {}, "epoch_9.pth', but there is"
     ),
     'list of tensors': ('x.pth', saved([torch.ones(2)]), {}, 'no named tensors.*it is a list'),
     'dict without tensors': ('x.pth', saved({'model': {'lr': 1}}), {}, 'contains no named tensors'),

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import time
 
 import mmengine
 import pytest
@@ -39,7 +41,10 @@ def test_atomic_file__the_old_content_stands_until_the_new_is_whole(tmp_path):
         stream.write(b'new')
         stream.flush()
         assert path.read_bytes() == b'old'
-        assert names(tmp_path) == [f'.x.{os.getpid()}.tmp', 'x']
+        unfinished, kept = names(tmp_path)
+        parts = atomic_write.UNFINISHED.fullmatch(unfinished)
+        assert (kept, parts['name'], parts['pid']) == ('x', 'x', str(os.getpid()))
+        assert remove_leftovers(tmp_path) == []
     assert path.read_bytes() == b'new'
     assert names(tmp_path) == ['x']
 
@@ -104,12 +109,47 @@ def test_atomic_file__permissions_are_those_of_the_user(tmp_path):
     assert (tmp_path / 'x').stat().st_mode == (tmp_path / 'plain').stat().st_mode
 
 
-def test_remove_leftovers__only_unfinished_files(tmp_path):
-    for name in ('.a.pth.123.tmp', '.b.json.4.tmp', 'a.pth', 'c.tmp', '.hidden'):
+def unfinished(folder, writer=None, pid=0, age=0.0, name='a.pth'):
+    """Leave a file as a process does that is killed."""
+    path = folder / f'.{name}.{writer or atomic_write._writer()}.{pid}.01234567.tmp'
+    path.touch()
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+@pytest.fixture(scope='module')
+def dead_pid():
+    process = subprocess.Popen(['true'])
+    process.wait()
+    return process.pid
+
+
+def test_remove_leftovers__only_unfinished_files(tmp_path, dead_pid):
+    for name in ('a.pth', 'c.tmp', '.hidden'):
         (tmp_path / name).touch()
-    assert remove_leftovers(tmp_path, '*.pth') == [tmp_path / '.a.pth.123.tmp']
-    assert names(tmp_path) == ['.b.json.4.tmp', '.hidden', 'a.pth', 'c.tmp']
+    other = unfinished(tmp_path, pid=dead_pid, name='b.json')
+    one = unfinished(tmp_path, pid=dead_pid)
+    assert remove_leftovers(tmp_path, '*.pth') == [one]
+    assert names(tmp_path) == [other.name, '.hidden', 'a.pth', 'c.tmp']
     assert remove_leftovers(tmp_path / 'nowhere') == []
+
+
+@pytest.mark.parametrize('hours, removed', [(1, False), (25, True)])
+def test_remove_leftovers__of_a_writer_that_may_be_alive(tmp_path, dead_pid, hours, removed):
+    """Of another host or container, of a running process, of a release that did not say."""
+    age = 3600.0 * hours
+    files = [
+        unfinished(tmp_path, writer='other-host-7', pid=dead_pid, age=age),
+        unfinished(tmp_path, pid=os.getppid(), age=age),
+        unfinished(tmp_path, writer='x', pid=0, age=age).rename(tmp_path / '.b.pth.99.tmp'),
+    ]
+    assert remove_leftovers(tmp_path) == (sorted(files) if removed else [])
+
+
+def test_remove_leftovers__of_a_former_process_with_our_number(tmp_path):
+    """As in containers, where the run is process 7 each time."""
+    path = unfinished(tmp_path, pid=os.getpid())
+    assert remove_leftovers(tmp_path) == [path]
 
 
 def test_install__all_local_writes_of_mmengine(tmp_path, monkeypatch):

@@ -17,9 +17,10 @@ from mmengine._strategy.single_device import SingleDeviceStrategy
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel, BaseModule
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, _ParamScheduler
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner
 from mmengine.utils import ManagerMixin
 from timm.models import beit
 from torch import nn
@@ -61,6 +62,11 @@ def test_private_names__overridden_or_called():
         (timm.layers.RelPosMlp, 'set_window_size'),
         (torch.ops.torchvision, '_roi_align_backward'),
         (mmengine.runner.checkpoint, 'load_from_http'),
+        (mmengine.runner.checkpoint, '_safe_torch_load'),
+        (HistoryBuffer, '_set_default_statistics'),
+        (HistoryBuffer, '_statistics_methods'),
+        (LogProcessor, '_parse_windows_size'),
+        (nn.Module(), '_non_persistent_buffers_set'),
         (np.dtypes, '__all__'),
     ):
         assert hasattr(owner, name), f'{owner} has no {name}'

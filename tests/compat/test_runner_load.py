@@ -1,5 +1,6 @@
 """What MMEngine's runner reads: its own files whole, strangers' files without running them."""
 
+import io
 import os
 import pickle
 
@@ -123,6 +124,61 @@ def test_load_from_http__fetches_once_and_reads_safely(tmp_path, monkeypatch):
     from mmengine.runner import checkpoint
 
     assert checkpoint.load_from_http is runner_load.load_from_http
+
+
+def test_load_from_stream__of_an_object_store(tmp_path):
+    """MMEngine's readers of s3:// and others hand over bytes, and run what they cannot read."""
+    from mmengine.runner import checkpoint
+
+    for content in ({'state_dict': TENSORS}, {'x': WritesAFile(tmp_path / 'written')}):
+        stream = io.BytesIO()
+        torch.save(content, stream)
+        stream.seek(0)
+        if 'x' in content:
+            with pytest.raises(ValueError, match='was refused'):
+                checkpoint._safe_torch_load(stream, 'cpu')
+        else:
+            found = checkpoint._safe_torch_load(stream, map_location='cpu')
+            torch.testing.assert_close(found['state_dict'], TENSORS)
+    assert os.listdir(tmp_path) == []
+
+
+def test_load_from_local__attributes_of_a_file_hide_no_method(tmp_path):
+    """``_metadata`` stays, which MMEngine passes on to modules."""
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    state = module.state_dict()
+    state.items = state.keys = 3
+    state['0.weight'] = torch.nn.Parameter(torch.ones(2))
+    state['0.weight'].cpu = 'hidden'
+    torch.save({'state_dict': state}, tmp_path / 'x.pth')
+    found = load(tmp_path / 'x.pth')['state_dict']
+    assert list(found.items())[0][0] == '0.weight' and found['0.weight'].cpu() is not None
+    assert found._metadata == state._metadata
+    load_checkpoint(module, str(tmp_path / 'x.pth'), strict=True)
+
+
+def test_load_from_local__nested_too_deep(tmp_path):
+    value: list = []
+    for _ in range(200):
+        value = [value]
+    torch.save({'state_dict': TENSORS, 'meta': value}, tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='x.pth is no checkpoint: its containers are nested'):
+        load(tmp_path / 'x.pth')
+
+
+def test_load_from_local__a_flipped_bit(tmp_path):
+    """Everywhere in the data: torch.save's checksums cover it, whichever release reads it."""
+    torch.save({'state_dict': {'a': torch.ones(300)}}, tmp_path / 'x.pth')
+    data = (tmp_path / 'x.pth').read_bytes()
+    start = data.find(torch.ones(300).numpy().tobytes())
+    for place in (start, start + 601, start + 1199, data.find(b'state_dict')):
+        spoilt = bytearray(data)
+        spoilt[place] ^= 1
+        (tmp_path / 'x.pth').write_bytes(spoilt)
+        with pytest.raises(
+            ValueError, match=r'x.pth is damaged: the checksum of its entry .* wrong'
+        ):
+            load(tmp_path / 'x.pth')
 
 
 def test_allowed_objects__names_are_unique():

@@ -1,6 +1,8 @@
 """The proof of what a run loaded, from MMEngine's runner to the file beside its log."""
 
+import copy
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,8 @@ def written(runner) -> dict:
 
 def save_model(path, model, metadata=None, **meta):
     meta |= {} if metadata is None else {'mae_transfer': metadata}
-    torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
+    hub = dict(log_scalars={}, runtime_info={}, resumed_keys={})
+    torch.save({'meta': meta, 'state_dict': model.state_dict(), 'message_hub': hub}, path)
     return str(path)
 
 
@@ -166,6 +169,20 @@ def test_load_account__only_a_checkpoint_of_a_run_is_resumed(tmp_path):
     path = save_model(tmp_path / 'x.pth', model_of(make_vit()))
     runner = make_runner(tmp_path, model_of(make_vit(seed=1)), load_from=path, resume=True)
     with pytest.raises(ValueError, match=r'x.pth cannot be resumed: .*only weights.*load_from'):
+        runner.train()
+
+
+@pytest.mark.parametrize('resume', [False, True])
+def test_load_account__numbers_that_are_not_finite(tmp_path, resume):
+    """A buffer of the model may hold infinities; a weight may not."""
+    model = model_of(make_vit())
+    model.register_buffer('mask', torch.tensor([0.0, -math.inf]))
+    path = save_model(tmp_path / 'x.pth', model, epoch=0, iter=0)
+    make_runner(tmp_path, copy.deepcopy(model), load_from=path, resume=resume).train()
+    model.backbone.norm.weight.data[1] = math.inf
+    save_model(tmp_path / 'x.pth', model, epoch=0, iter=0)
+    runner = make_runner(tmp_path, copy.deepcopy(model), load_from=path, resume=resume)
+    with pytest.raises(ValueError, match='x.pth is refused: .*not finite in backbone.norm.weight'):
         runner.train()
 
 

@@ -1,6 +1,7 @@
 """What a run starts from: weights, a checkpoint to resume, and the account of both."""
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mae_transfer.run.weights import (
@@ -21,7 +22,7 @@ def test_set_resume__without_a_checkpoint_starts_from_scratch_and_says_so(tmp_pa
 
 def test_set_resume__finds_the_checkpoint_of_a_moved_work_dir(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('/gone/iter_3.pth')
-    (tmp_path / 'iter_3.pth').touch()
+    torch.save({'a': torch.ones(1)}, tmp_path / 'iter_3.pth')
     cfg = Config(dict(work_dir=str(tmp_path)))
     assert set_resume(cfg, 'latest') == str(tmp_path / 'iter_3.pth')
     assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'iter_3.pth'))
@@ -140,7 +141,7 @@ def test_check_start__names_the_remedy_for_absent_weights():
 
 
 def test_set_resume__takes_a_work_dir_for_its_last_checkpoint(tmp_path):
-    (tmp_path / 'iter_3.pth').touch()
+    torch.save({'a': torch.ones(1)}, tmp_path / 'iter_3.pth')
     (tmp_path / 'last_checkpoint').write_text('iter_3.pth')
     cfg = Config(dict(work_dir=str(tmp_path / 'new')))
     assert set_resume(cfg, str(tmp_path)) == str(tmp_path / 'iter_3.pth')

@@ -1,4 +1,4 @@
-"""Objects whose pickles would do harm to whoever loads them."""
+"""Objects and texts that would do harm to whoever loads or runs them."""
 
 import os
 from collections.abc import Callable
@@ -23,3 +23,8 @@ class RunsAShell:
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         return os.system, (f'touch {self.path}',)
+
+
+def code_that_writes(path: Path | str) -> str:
+    """The text of a config that creates a file when it is read."""
+    return f'import os\nos.system("touch {path}")\n'

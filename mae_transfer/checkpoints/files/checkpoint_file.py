@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mae_transfer.backbones.timm_weights import TIMM, find_timm_weights
 from mae_transfer.checkpoints.files import hugging_face
-from mae_transfer.checkpoints.files.last_checkpoint import POINTER, last_checkpoint
+from mae_transfer.checkpoints.files.last_checkpoint import OF_A_STEP, POINTER, last_checkpoint
 from mae_transfer.checkpoints.files.metadata import check_metadata
 from mae_transfer.compat.safe_load import SAFETENSORS_HEADER, Placeholder, read_content
 
@@ -113,8 +113,9 @@ def find_checkpoint(checkpoint: str | os.PathLike) -> Path:
 
 
 def _latest_in(folder: Path) -> Path:
-    """Follow a run's ``last_checkpoint``; without one, take the library's or the newest file."""
-    if (folder / POINTER).is_file():
+    """Take a run's newest whole checkpoint, or else the library's or the newest file."""
+    of_a_run = any(OF_A_STEP.fullmatch(path.name) for path in folder.iterdir())
+    if of_a_run or (folder / POINTER).is_file():
         return last_checkpoint(folder)
     weights = hugging_face.find_weights(folder)
     if weights is not None:
@@ -169,7 +170,7 @@ def _check_storage(path: Path, tensors: dict[str, Tensor]) -> None:
 
 def _strip_wrappers(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Remove what DDP, FSDP, compile and activation checkpointing add to names."""
-    stripped = {_without_wrappers(name): tensor for name, tensor in tensors.items()}
+    stripped = {without_wrappers(name): tensor for name, tensor in tensors.items()}
     if len(stripped) < len(tensors):
         raise ValueError(
             f'{path} contains tensors twice, with and without the prefix of a wrapper such as '
@@ -178,7 +179,7 @@ def _strip_wrappers(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]
     return stripped
 
 
-def _without_wrappers(name: str) -> str:
+def without_wrappers(name: str) -> str:
     while (stripped := WRAPPERS.sub('', name)) != name:
         name = stripped
     return name

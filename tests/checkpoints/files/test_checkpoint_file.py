@@ -168,16 +168,16 @@ def test_find_checkpoint__file(tmp_path):
 
 def test_find_checkpoint__work_dir_by_pointer_also_when_moved(tmp_path):
     for name in ('epoch_1.pth', 'epoch_2.pth'):
-        (tmp_path / name).touch()
+        torch.save({'a': torch.ones(1)}, tmp_path / name)
     (tmp_path / 'last_checkpoint').write_text('/an/earlier/place/epoch_1.pth\n')
     assert find_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
 
 
-def test_find_checkpoint__work_dir_without_pointer_by_age(tmp_path):
-    for age, name in enumerate(['iter_900.pth', 'iter_1000.pth', 'iter_100.safetensors', 'x.log']):
+def test_find_checkpoint__folder_of_files_by_age(tmp_path):
+    for age, name in enumerate(['900.pth', '1000.pth', '100.safetensors', 'x.log']):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1000 - age, 1000 + age * (age != 3)))
-    assert find_checkpoint(tmp_path) == tmp_path / 'iter_100.safetensors'
+    assert find_checkpoint(tmp_path) == tmp_path / '100.safetensors'
 
 
 def test_find_checkpoint__nothing_there(tmp_path):
