@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mae_transfer.run.learning_rate import Batch
 from mae_transfer.run.plain_data import Plain, differences, in_words
+from mae_transfer.run.run_facts import scheduled_settings
 
 Change = tuple[str, Plain, Plain]  # dotted key, old and new value
 
@@ -163,16 +164,19 @@ def _spans(schedulers: list[dict]) -> str:
 
 
 def _tell_groups(old: Plain, new: Plain) -> Iterator[str]:
-    """Say what changed in the parameter groups although no option of theirs did."""
-    if len(old['groups']) != len(new['groups']):
-        yield f'parameter groups {len(old["groups"])} -> {len(new["groups"])}'
-        return
-    for i, (was, now) in enumerate(zip(old['groups'], new['groups'], strict=True)):
-        for change in differences(was['settings'], now['settings']):
-            if not change[0].startswith('initial_') and change[0] != 'lr':
-                yield f'parameter group {i}: {_words(change)}'
-            elif change[0] == 'initial_lr' or 'initial_lr' not in was['settings']:
-                yield f'parameter group {i}: learning rate {change[1]} -> {change[2]}'
+    """Say what changed in the first parameter group although no option of theirs did."""
+    was, now = old['groups'], new['groups']
+    if len(was) != len(now):
+        yield f'parameter groups {len(was)} -> {len(now)}'
+    names = scheduled_settings(old) | scheduled_settings(new)
+    scheduled = {f'initial_{name}' for name in names}
+    if old['schedulers'] != new['schedulers']:
+        scheduled = set()
+        names |= {f'initial_{name}' for name in names}
+    for key, former, latter in differences(was[0]['settings'], now[0]['settings']):
+        if key in scheduled or key not in names:
+            setting = key.removeprefix('initial_')
+            yield f'setting {setting} of the optimizer {in_words(former)} -> {in_words(latter)}'
 
 
 def _precision(facts: Plain) -> str:

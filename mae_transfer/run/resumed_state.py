@@ -12,7 +12,7 @@ import torch
 
 from mae_transfer.optim.schedule_ahead import FreshSchedule, depends_on_metrics
 from mae_transfer.run.plain_data import Plain, in_words
-from mae_transfer.run.run_facts import parameter_names
+from mae_transfer.run.run_facts import parameter_names, scheduled_settings
 
 # Settings of PyTorch's optimizers that need a state which an optimizer without them does not keep.
 NEED_STATE = ('amsgrad', 'centered')
@@ -76,7 +76,7 @@ def change_state(
     _check_settings(old, new)
     whole = 'optimizer' in checkpoint
     regrouped = not whole or _names_by_group(old) != _names_by_group(new)
-    scheduled = _scheduled(old) | _scheduled(new)
+    scheduled = scheduled_settings(old) | scheduled_settings(new)
     rescheduled = (
         regrouped
         or renumbered
@@ -107,6 +107,8 @@ def change_state(
             changed = was['settings'].get(name) != now['settings'].get(name)
             if changed or (rescheduled and name in scheduled):
                 group[name] = copy.deepcopy(value)
+        for name in was['settings'].keys() - own.keys():  # of a former scheduler
+            group.pop(name, None)
     return []
 
 
@@ -126,13 +128,6 @@ def _check_settings(old: Plain, new: Plain) -> None:
 
 def _names_by_group(facts: Plain) -> list[list[str]]:
     return [group['names'] for group in facts['groups']]
-
-
-def _scheduled(facts: Plain) -> set[str]:
-    """Name the settings that schedulers change."""
-    names = {scheduler['param_name'] for scheduler in facts['schedulers']}
-    betas = any(scheduler.get('use_betas') for scheduler in facts['schedulers'])
-    return names | ({'betas'} if betas else set())
 
 
 def _select(facts: Plain, scheduled: set[str]) -> list[dict]:

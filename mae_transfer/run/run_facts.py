@@ -94,6 +94,13 @@ def parameter_names(facts: dict[str, Plain]) -> list[str]:
     return list(chain.from_iterable(group['names'] for group in facts['groups']))
 
 
+def scheduled_settings(facts: Plain) -> set[str]:
+    """Name the settings of the optimizer that the schedulers of a run change."""
+    names = {scheduler['param_name'] for scheduler in facts['schedulers']}
+    betas = any(scheduler.get('use_betas') for scheduler in facts['schedulers'])
+    return names | ({'betas'} if betas else set())
+
+
 def _names_of_pictures(dataset: Dataset) -> list[str]:
     """Name some pictures that are evenly spread over the data, if it knows them."""
     get_data_info, count = getattr(dataset, 'get_data_info', None), len(dataset)  # type: ignore
