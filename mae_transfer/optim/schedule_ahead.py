@@ -30,7 +30,9 @@ class FreshSchedule:
     schedulers: list[_ParamScheduler]
 
     @classmethod
-    def of(cls, optim_wrapper: OptimWrapper, schedulers: Sequence[_ParamScheduler]):
+    def of(
+        cls, optim_wrapper: OptimWrapper, schedulers: Sequence[_ParamScheduler]
+    ) -> 'FreshSchedule':
         """Copy those of a run that has built them and neither resumed nor trained."""
         groups = [
             {name: copy.deepcopy(value) for name, value in group.items() if name != 'params'}
@@ -62,7 +64,7 @@ class FreshSchedule:
         )
         schedulers = [copy.copy(scheduler) for scheduler in self.schedulers]
         for scheduler in schedulers:
-            scheduler.optimizer, scheduler.verbose = optimizer, False  # type: ignore[assignment]
+            scheduler.optimizer, scheduler.verbose = optimizer, False
             scheduler.base_values = [np.array(scheduler.base_values, dtype=np.float64)]
         by_iteration = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
         by_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]

@@ -206,5 +206,5 @@ def _other_classes(was: list, now: list) -> str:
     """Name the first class that differs, by name or by place."""
     if len(was) != len(now):
         return f'{len(was)} -> {len(now)}, {in_words(was)} -> {in_words(now)}'
-    first = next(i for i, (former, latter) in enumerate(zip(was, now, strict=True)) if former != latter)
+    first = next(i for i, former in enumerate(was) if former != now[i])
     return f'class {first} is {in_words(was[first])} -> {in_words(now[first])}'

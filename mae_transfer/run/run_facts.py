@@ -110,4 +110,3 @@ def _names_of_pictures(dataset: Dataset) -> list[str]:
     infos = [get_data_info(index) for index in indices]
     paths = [info.get('img_path') for info in infos if isinstance(info, dict)]
     return [Path(path).name for path in paths if isinstance(path, str)]
-

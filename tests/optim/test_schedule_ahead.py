@@ -44,7 +44,8 @@ SCHEDULES = {
     ],
     'one cycle': [dict(type='OneCycleLR', eta_max=0.3, total_steps=44, by_epoch=False)],
     'restarts': [
-        dict(type='CosineRestartLR', periods=[10, 30], restart_weights=[1, 0.5], eta_min=0, by_epoch=False),
+        dict(type='CosineRestartLR', periods=[10, 30], restart_weights=[1, 0.5], eta_min=0,
+             by_epoch=False),
     ],
 }  # fmt: skip
 
