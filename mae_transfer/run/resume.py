@@ -115,6 +115,5 @@ def _check_model(runner: Runner, checkpoint: dict, changes: list[str], file: str
         raise ValueError(
             f'--resume: {", ".join(changes[:3])} does not fit {file}: {len(wrong)} tensors differ, '
             f'such as {first}, {saved.get(first, "absent")} -> {own.get(first, "absent")}; keep '
-            'the former value, or take over what fits with --cfg-options load_from=FILE instead '
-            'of --resume'
+            'the former values, or start another run without --resume'
         )
