@@ -14,7 +14,7 @@ LABELS = {
     'optim_wrapper.optimizer.weight_decay': 'weight decay',
     'optim_wrapper.optimizer.betas': 'betas',
     'optim_wrapper.optimizer.momentum': 'momentum',
-    'optim_wrapper.clip_grad': 'gradient clipping',
+    'optim_wrapper.clip_grad.max_norm': 'gradient clipping',
     'optim_wrapper.paramwise_cfg.layer_decay_rate': 'layer decay',
 }
 # Compared as facts of the run as it was built, not as keys of its config.
@@ -138,7 +138,7 @@ def _tell_built(old: Plain, new: Plain, iteration: int) -> Iterator[str]:
         yield f'precision {was} -> {now}'
     if (was := _seed(old)) != (now := _seed(new)):
         goes_on = 'the data come in another order' if now is not None else f'it stays {was}'
-        yield f'seed {was} -> {in_words(now)}; {goes_on} from iteration {iteration + 1} on'
+        yield f'seed {in_words(was)} -> {in_words(now)}; {goes_on} from iteration {iteration + 1} on'
 
 
 def _tell_schedule(old: Plain, new: Plain) -> str:

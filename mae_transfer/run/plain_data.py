@@ -39,7 +39,8 @@ def plain(value: object) -> Plain:
 def differences(old: Plain, new: Plain, key: str = '') -> Iterator[tuple[str, Plain, Plain]]:
     """Walk the smallest parts in which two plain values differ.
 
-    An absent key is the same as None. Lists of different lengths differ as a whole.
+    An absent key is the same as None. Lists of different lengths differ as a whole, and so do a
+    block with a type and None.
 
     Args:
         old: A plain value.
@@ -49,7 +50,8 @@ def differences(old: Plain, new: Plain, key: str = '') -> Iterator[tuple[str, Pl
     Yields:
         Dotted key, old and new value.
     """
-    if isinstance(old, dict) and isinstance(new, dict):
+    if _is_block(old, new) and _is_block(new, old):
+        old, new = old or {}, new or {}
         for name in dict.fromkeys([*old, *new]):
             dotted = f'{key}.{name}' if key else name
             yield from differences(old.get(name), new.get(name), dotted)
@@ -58,6 +60,12 @@ def differences(old: Plain, new: Plain, key: str = '') -> Iterator[tuple[str, Pl
             yield from differences(former, latter, f'{key}.{i}')
     elif json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):  # NaN equals NaN
         yield key, old, new
+
+
+def _is_block(value: Plain, other: Plain) -> bool:
+    """Return whether this is a block, or no block at all in place of one without a type."""
+    absent = value is None and isinstance(other, dict) and 'type' not in other
+    return isinstance(value, dict) or absent
 
 
 def _match(old: list, new: list) -> bool:

@@ -44,7 +44,9 @@ def test_differences__are_the_smallest_parts():
     new = dict(a=1, b=dict(c=3), e=[dict(f=1), dict(g=5)], h=[1, 3], i=float('nan'), n=[{}, {}])
     expected = [('b.c', 2, 3), ('e.1.g', 2, 5), ('h', [1, 2], [1, 3]), ('n', [{}], [{}, {}])]
     assert list(differences(old, new)) == expected
-    assert list(differences(old, dict(old, j=dict(k=1))))[0] == ('j', None, {'k': 1})
+    assert list(differences(dict(a=None), dict(a=dict(b=1)))) == [('a.b', None, 1)]
+    typed = dict(type='A', b=1)
+    assert list(differences(dict(a=typed), dict(c=2))) == [('a', typed, None), ('c', None, 2)]
 
 
 @pytest.mark.parametrize(
