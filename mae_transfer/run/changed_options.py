@@ -137,8 +137,9 @@ def _tell_built(old: Plain, new: Plain, iteration: int) -> Iterator[str]:
     if (was := _precision(old)) != (now := _precision(new)):
         yield f'precision {was} -> {now}'
     if (was := _seed(old)) != (now := _seed(new)):
-        goes_on = 'the data come in another order' if now is not None else f'it stays {was}'
-        yield f'seed {in_words(was)} -> {in_words(now)}; {goes_on} from iteration {iteration + 1} on'
+        goes_on = f'it stays {was}' if now is None else 'the data come in another order'
+        goes_on += f' from iteration {iteration + 1} on'
+        yield f'seed {in_words(was)} -> {in_words(now)}; {goes_on}'
 
 
 def _tell_schedule(old: Plain, new: Plain) -> str:
