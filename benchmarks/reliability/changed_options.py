@@ -161,7 +161,7 @@ def schedules() -> Iterator[Trial]:
             'schedule ',
             'DefaultSampler. -> .InfiniteSampler',
             'by_epoch True -> False',
-            'log_processor none -> ',
+            'log_processor not set -> ',
             'checkpoint.interval 1 -> 10',
             'logger.interval 1000 -> 6',
         ],
@@ -191,8 +191,12 @@ def optimizers() -> Iterator[Trial]:
     """Settings of the optimizer and of a step."""
     optimizer, wrapper = 'optim_wrapper.optimizer', 'optim_wrapper'
     yield Trial('weight decay', {DECAY: 0.3}, [r'weight decay .*0\.05 -> 0\.3$'])
-    yield Trial('betas', {f'{optimizer}.betas': (0.8, 0.95)}, [r'betas .*none -> \[0\.8, 0\.95\]'])
-    yield Trial('eps', {f'{optimizer}.eps': 1e-6}, [r'eps none -> 1e-06'])
+    yield Trial(
+        'betas',
+        {f'{optimizer}.betas': (0.8, 0.95)},
+        [r'betas .*\[0\.9, 0\.999\] -> \[0\.8, 0\.95\]'],
+    )
+    yield Trial('eps', {f'{optimizer}.eps': 1e-6}, [r'eps 1e-08 -> 1e-06'])
     yield Trial(
         'layer decay',
         {f'{wrapper}.paramwise_cfg.layer_decay_rate': 0.7},
@@ -214,7 +218,7 @@ def optimizers() -> Iterator[Trial]:
     yield Trial(
         'no clipping',
         {f'{wrapper}.clip_grad': None},
-        [r'gradient clipping .*0\.3 -> none'],
+        [r'gradient clipping .*0\.3 -> not set'],
     )
     yield Trial('precision', {}, ['precision float32 -> bfloat16'], arguments=dict(amp=True))
     yield Trial(
@@ -236,7 +240,7 @@ def optimizers() -> Iterator[Trial]:
     yield Trial(
         'sharded, from then on',
         SHARDED,
-        ['runner_type none -> ', 'strategy none -> FullyShardStrategy'],
+        ['runner_type not set -> ', 'strategy not set -> FullyShardStrategy'],
     )
 
 
@@ -280,7 +284,7 @@ def data() -> Iterator[Trial]:
     yield Trial(
         'other pictures',
         {f'{loader}.dataset.prefix': 'q'},
-        [r"the picture 'p0.png' -> 'q0.png'", r"prefix none -> 'q'"],
+        [r"the picture 'p0.png' -> 'q0.png'", r"prefix not set -> 'q'"],
     )
     yield Trial(
         'the same pictures at another place',
@@ -301,19 +305,21 @@ def data() -> Iterator[Trial]:
         [r"^classes \['a', 'b'\] -> \['a', 'c'\]", 'dataset.classes'],
     )
     yield Trial('seed', {'randomness.seed': 4}, ['seed 3 -> 4; the data come in another order'])
-    yield Trial('no seed', {'randomness.seed': None}, ['seed 3 -> none; it stays 3'])
+    yield Trial('no seed', {'randomness.seed': None}, ['seed 3 -> not set; it stays 3'])
 
 
 def models_and_rest() -> Iterator[Trial]:
     """Options of the model, and whatever else a config has."""
-    yield Trial('an option without a shape', {'model.dropout': 0.1}, ['model.dropout none -> 0.1'])
     yield Trial(
-        'another width', {'model.width': 6}, ['model.width none -> 6 does not fit'], refused=True
+        'an option without a shape', {'model.dropout': 0.1}, ['model.dropout not set -> 0.1']
+    )
+    yield Trial(
+        'another width', {'model.width': 6}, ['model.width not set -> 6 does not fit'], refused=True
     )
     yield Trial(
         'a part that is frozen',
         {'model.frozen': True},
-        ['model.frozen none -> True', 'no longer: 2 parameters'],
+        ['model.frozen not set -> True', 'no longer: 2 parameters'],
     )
     yield Trial(
         'a part that is trained again',

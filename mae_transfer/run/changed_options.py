@@ -102,7 +102,14 @@ def _config_changes(old: Plain, new: Plain) -> Iterator[Change]:
         names = key.split('.')
         moved = isinstance(was, str) and isinstance(now, str) and Path(was).name == Path(now).name
         built = any(f'{key}.'.startswith(f'{other}.') for other in BUILT)
-        if not (built or moved or 'init_cfg' in names or names[-1] == 'data_root'):
+        if built or moved or 'init_cfg' in names or names[-1] == 'data_root':
+            continue
+        if key.startswith('optim_wrapper.optimizer.'):  # what is not set has a default
+            was, now = (
+                facts['groups'][-1]['settings'].get(names[-1]) if value is None else value
+                for facts, value in ((old, was), (new, now))
+            )
+        if was != now:
             yield key, was, now
 
 

@@ -81,7 +81,7 @@ def in_words(value: Plain) -> str:
 
 def _text(value: Plain) -> str:
     if value is None:
-        return 'none'
+        return 'not set'
     if isinstance(value, dict):
         if 'type' in value:
             return str(value['type'])

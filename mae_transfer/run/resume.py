@@ -61,7 +61,7 @@ class ResumedOptionsHook(Hook):
             return
         file = str(getattr(runner, '_load_from', None) or 'the checkpoint')
         old = meta.get(KEY)
-        if self.facts is None or self.fresh is None or not _is_known(old):
+        if self.facts is None or self.fresh is None or not self._is_known(old):
             self.told = [
                 f'{file} does not state the options that it was trained with, so these could not '
                 'be compared: the learning rate, its schedule and the settings of the optimizer '
@@ -85,6 +85,15 @@ class ResumedOptionsHook(Hook):
         rate = checkpoint['optimizer']['param_groups'][0]['lr'] if scheduled else None
         self.told = [*tell_changes(old, new, meta['iter'], rate), *told]
 
+    def _is_known(self, facts: Plain) -> bool:
+        """Return whether these are facts as this version states them."""
+        own = self.facts or {}
+        return (
+            isinstance(facts, dict)
+            and facts.get('version') == VERSION
+            and facts.keys() == own.keys()
+        )
+
     def _gather(self, runner: Runner) -> None:
         """List the facts once, before the run has changed its rates."""
         if self.fresh is None:
@@ -92,10 +101,6 @@ class ResumedOptionsHook(Hook):
             if self.facts is not None:
                 schedulers: Any = runner.param_schedulers
                 self.fresh = FreshSchedule.of(runner.optim_wrapper, schedulers or [])
-
-
-def _is_known(facts: Plain) -> bool:
-    return isinstance(facts, dict) and facts.get('version') == VERSION
 
 
 def _check_model(runner: Runner, checkpoint: dict, changes: list[str], file: str) -> None:

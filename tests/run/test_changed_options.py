@@ -100,12 +100,12 @@ def changed(facts, **changes):
         ),
         (
             dict(config__randomness=dict(seed=3)),
-            ['seed none -> 3; the data come in another order from iteration 8 on'],
+            ['seed not set -> 3; the data come in another order from iteration 8 on'],
         ),
         (dict(counts='epochs', length=2), ['length 10 iterations -> 2 epochs']),
         (
             dict(config__custom_hooks=[dict(type='EMAHook', momentum=0.1)]),
-            ['custom_hooks none -> [EMAHook]'],
+            ['custom_hooks not set -> [EMAHook]'],
         ),
     ],
 )
@@ -118,7 +118,7 @@ def test_tell_changes__counts_those_that_are_too_many(facts):
     other['config']['log_processor']['type'] = 'L'
     old = changed(facts, config__log_processor=dict(type='L'))
     told = tell_changes(old, other, 7, None)
-    assert len(told) == MOST and told[0] == 'log_processor.key_1 none -> 1'
+    assert len(told) == MOST and told[0] == 'log_processor.key_1 not set -> 1'
     assert told[-1] == '2 more: log_processor.key_30, log_processor.key_31'
 
 

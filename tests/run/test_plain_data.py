@@ -52,7 +52,7 @@ def test_differences__are_the_smallest_parts():
 @pytest.mark.parametrize(
     'value, expected',
     [
-        (None, 'none'),
+        (None, 'not set'),
         (1e-4, '0.0001'),
         ('a', "'a'"),
         (dict(type='EMAHook', momentum=0.1), 'EMAHook'),

@@ -72,7 +72,10 @@ def test_resume__with_the_same_options_says_nothing_and_is_as_before(resume, wor
         ({LR: 0.02}, ['0.01 -> 0.02; in iteration 7 the learning rate is 0.01707']),
         (LONGER, ['length 12 -> 20 iterations', 'T_max 8 -> 16, end 12 -> 20; in iteration 7']),
         (REGROUPED, ['layer decay (optim_wrapper.paramwise_cfg.layer_decay_rate) 0.5 -> 1']),
-        ({LR: 0.02, **SHARDED}, ['learning rate', 'runner_type none -> ', 'strategy none -> ']),
+        (
+            {LR: 0.02, **SHARDED},
+            ['learning rate', 'runner_type not set -> ', 'strategy not set -> '],
+        ),
         (
             {
                 'param_scheduler': [
@@ -88,7 +91,7 @@ def test_resume__with_the_same_options_says_nothing_and_is_as_before(resume, wor
                 'optim_wrapper.optimizer.weight_decay': 0.3,
                 'optim_wrapper.optimizer.betas': (0.8, 0.99),
             },
-            ['-> none', 'weight decay (', 'betas (optim_wrapper.optimizer.betas) none -> [0.8, 0'],
+            ['-> none', 'weight decay (', '.betas) [0.9, 0.999] -> [0.8, 0'],
         ),
     ],
 )
@@ -136,7 +139,7 @@ def test_resume__of_epochs_as_iterations(resume, tmp_path):
     [
         ({'optim_wrapper.optimizer.type': 'NAdam'}, "type 'AdamW' -> 'NAdam': the state in"),
         ({'optim_wrapper.optimizer.amsgrad': True}, 'amsgrad False -> True needs a state'),
-        ({'model.width': 6}, r'model.width none -> 6 does not fit .* \(4,\) -> \(6,\); keep'),
+        ({'model.width': 6}, r'model.width not set -> 6 does not fit .* \(4,\) -> \(6,\); keep'),
         ({'train_cfg': dict(EPOCHS, _delete_=True)}, 'run of 12 iterations, and this one has 4'),
     ],
 )
