@@ -23,7 +23,6 @@ from mae_transfer.run.framework import import_framework
 from mae_transfer.run.guards import set_guards
 from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
 from mae_transfer.run.length import (
-    UNITS,
     check_lengths,
     count_validations,
     length_of,
@@ -34,6 +33,7 @@ from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.processes import say, start_processes
 from mae_transfer.run.result import Run
+from mae_transfer.run.resume import ResumedOptionsHook
 from mae_transfer.run.state import restored_state
 from mae_transfer.run.step_time import measure_step
 from mae_transfer.run.weights import (
@@ -44,7 +44,13 @@ from mae_transfer.run.weights import (
     skip_weights_of_recipe,
     trust_checkpoints,
 )
-from mae_transfer.run.work_dir import ReplaceRunHook, check_work_dir, read_length, write_length
+from mae_transfer.run.work_dir import (
+    RecordLengthHook,
+    ReplaceRunHook,
+    check_work_dir,
+    read_length,
+    validated_once,
+)
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 
@@ -137,9 +143,8 @@ def train(
         # The run.
         if told := count_steps(cfg):
             say(told)
-        former = read_length(Path(resumed).parent) if resumed else None
         if minutes is not None:
-            iters = _iterations_in(cfg, minutes, former)
+            iters = _iterations_in(cfg, minutes, Path(resumed).parent if resumed else None)
         for line in set_length(cfg, recipe, options, iters=iters, epochs=epochs):
             say(line)
         if is_lr_scaled(cfg, auto_scale_lr):
@@ -148,9 +153,13 @@ def train(
             say_other_batch(cfg, get_world_size())
         with ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
             runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
-            _keep_length(cfg, former, minutes)
             last = LastMetricsHook()
-            for hook in (replacing, last, *([NothingLeftHook()] if resumed else [])):
+            hooks = [replacing, last, ResumedOptionsHook()]
+            if length := length_of(cfg):
+                hooks.append(RecordLengthHook(length, minutes, count_validations(cfg) == 1))
+            if resumed:
+                hooks.append(NothingLeftHook())
+            for hook in hooks:
                 runner.register_hook(hook)
             if warning:
                 runner.logger.warning(warning)
@@ -160,16 +169,19 @@ def train(
         return Run(Path(cfg.work_dir), paper_metrics(last.metrics))
 
 
-def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) -> int:
-    """Return the length of a run of some minutes; a resumed run keeps its original length.
+def _iterations_in(cfg: Config, minutes: float, resumed: Path | None) -> int:
+    """Return the length of a run of some minutes; a resumed run keeps its length.
 
     Args:
         cfg: The config; if there is time for only one validation, it is moved to the end.
         minutes: The requested time.
-        former: Length of the run to resume, if any.
+        resumed: Folder of the run to resume, if any.
     """
-    if former and former[0] == 'max_iters':
+    former = read_length(resumed) if resumed else None
+    if resumed and former and former[0] == 'max_iters':
         say(f'--minutes: {former[1]} iterations, as chosen when this run was started')
+        if validated_once(resumed):
+            validate_once(cfg)
         return former[1]
     say('--minutes: timing the first steps on a copy of this run')
     trial = measure_step(cfg)
@@ -185,17 +197,3 @@ def _iterations_in(cfg: Config, minutes: float, former: tuple[str, int] | None) 
         f'{length} iterations of {trial.step:.3g} s{told}'
     )
     return length
-
-
-def _keep_length(cfg: Config, former: tuple[str, int] | None, minutes: float | None) -> None:
-    """Record the length of a run in its work dir; report if a resumed run got another one."""
-    length = length_of(cfg)
-    if length is None:
-        return
-    if former and former != length:
-        say(
-            f'WARNING: --resume: this run was started with {former[1]} {UNITS[former[0]]} and now '
-            f'has {length[1]} {UNITS[length[0]]}; its learning rate follows the former schedule'
-        )
-    if not (former and read_length(cfg.work_dir)):  # none yet, if resumed from another folder
-        write_length(cfg.work_dir, *(former or length), minutes)

@@ -151,7 +151,28 @@ def _names(paths: list[Path]) -> str:
     return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
 
 
-def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -> None:
+class RecordLengthHook(Hook):
+    """Records the length of a run in its work dir once the training begins.
+
+    A run that is refused before that leaves the record of the earlier one.
+
+    Args:
+        length: 'max_iters' or 'max_epochs', and the length in that unit.
+        minutes: The requested time that the length was chosen for, if any.
+        once: Whether the run validates only at its end.
+    """
+
+    def __init__(self, length: tuple[str, int], minutes: float | None, once: bool) -> None:
+        self.length, self.minutes, self.once = length, minutes, once
+
+    def before_train(self, runner: Runner) -> None:
+        """Write the record."""
+        write_length(runner.work_dir, *self.length, self.minutes, self.once)
+
+
+def write_length(
+    work_dir: str, unit: str, length: int, minutes: float | None, once: bool = False
+) -> None:
     """Record the length of a run, for runs that resume from it.
 
     Args:
@@ -159,18 +180,26 @@ def write_length(work_dir: str, unit: str, length: int, minutes: float | None) -
         unit: 'max_iters' or 'max_epochs'.
         length: Its length in that unit.
         minutes: The requested time that the length was chosen for, if any.
+        once: Whether it validates only at its end.
     """
     if not is_main_process():
         return
     Path(work_dir).mkdir(parents=True, exist_ok=True)
-    text = json.dumps({'unit': unit, 'length': length, 'minutes': minutes}) + '\n'
-    write_atomically(Path(work_dir, LENGTH), text)
+    noted = {'unit': unit, 'length': length, 'minutes': minutes, 'validate_once': once}
+    write_atomically(Path(work_dir, LENGTH), json.dumps(noted) + '\n')
 
 
 def read_length(work_dir: str | os.PathLike) -> tuple[str, int] | None:
-    """Read the unit and the length that a run was started with; None if none was recorded."""
+    """Read the unit and the length of the run in a folder; None if none was recorded."""
+    noted = _read_note(work_dir)
+    return (noted['unit'], noted['length']) if noted else None
+
+
+def validated_once(work_dir: str | os.PathLike) -> bool:
+    """Return whether the run in a folder validates only at its end."""
+    return bool(_read_note(work_dir).get('validate_once'))
+
+
+def _read_note(work_dir: str | os.PathLike) -> dict:
     path = Path(work_dir, LENGTH)
-    if not path.is_file():
-        return None
-    noted = json.loads(path.read_text(encoding='utf-8'))
-    return noted['unit'], noted['length']
+    return json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}

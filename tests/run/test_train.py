@@ -181,8 +181,30 @@ def test_train__of_minutes_keeps_the_length_it_chose(cfg, tmp_path, monkeypatch,
     train(cfg, minutes=0.5, resume='latest')
     assert len(SEEN) == 10
     assert '9 iterations, as chosen when this run was started' in capsys.readouterr().out
+    cfg.log_level = 'WARNING'
     train(cfg, iters=12, resume='latest')
-    assert 'WARNING: --resume: this run was started with 9 iterations' in capsys.readouterr().out
+    assert '--resume: length 9 -> 12 iterations' in capsys.readouterr().out
+    assert read_length(tmp_path / 'run') == ('max_iters', 12)
+    train(cfg, minutes=0.5, resume='latest')  # goes on with the length of the last run
+    printed = capsys.readouterr().out
+    assert '12 iterations, as chosen' in printed and '--resume: ' not in printed
+
+
+def test_train__of_minutes_resumes_with_its_one_validation(cfg, monkeypatch, capsys):
+    """Three validations of 100 s would take more than half of the time; a refusal notes nothing."""
+    trial = StepTime(step=3.0, setup=1.0, whole=2.0, validation=100.0)
+    module = sys.modules['mae_transfer.run.train']
+    monkeypatch.setattr(module, 'measure_step', lambda cfg: trial)
+    cfg.val_dataloader = {**cfg.train_dataloader, 'sampler': dict(type='DefaultSampler')}
+    cfg.val_cfg, cfg.val_evaluator, cfg.train_cfg.val_interval = dict(), dict(type='Half'), 2
+    cfg.default_hooks.checkpoint.interval, cfg.log_level = 3, 'WARNING'
+    train(cfg, minutes=3)
+    assert '1 validations of 100 s instead of 3' in capsys.readouterr().out
+    with pytest.raises(ValueError, match="'AdamW' -> 'SGD'"):
+        train(cfg, iters=90, resume=True, cfg_options={'optim_wrapper.optimizer.type': 'SGD'})
+    capsys.readouterr()
+    train(cfg, minutes=3, resume=True)
+    assert '--resume: ' not in capsys.readouterr().out
 
 
 def test_step_time__of_a_trial_that_leaves_nothing(cfg, tmp_path):
@@ -244,10 +266,11 @@ def test_train__reads_true_as_the_latest_checkpoint_and_refuses_one_pattern(cfg,
     assert 'nothing is left to train: the checkpoint is at iteration' in log.read_text()
 
 
-def test_train__resumed_in_another_folder_keeps_the_length_of_the_checkpoint(cfg, tmp_path, capsys):
-    cfg.default_hooks.checkpoint.interval = 3
+def test_train__resumed_in_another_folder_records_its_own_length(cfg, tmp_path, capsys):
+    cfg.default_hooks.checkpoint.interval, cfg.log_level = 3, 'WARNING'
     train(cfg)
     checkpoint = tmp_path / 'run' / 'iter_3.pth'
     train(cfg, resume=checkpoint, work_dir=tmp_path / 'new', iters=5)
-    assert 'started with 6 iterations and now has 5 iterations' in capsys.readouterr().out
-    assert read_length(tmp_path / 'new') == ('max_iters', 6)
+    assert '--resume: length 6 -> 5 iterations' in capsys.readouterr().out
+    assert read_length(tmp_path / 'new') == ('max_iters', 5)
+    assert read_length(tmp_path / 'run') == ('max_iters', 6)
