@@ -16,6 +16,7 @@ from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from mae_transfer.data.readable import readable
 from mae_transfer.registry import LOOPS
 
 
@@ -71,7 +72,8 @@ class _StepsFromParts(BaseLoop):
 
     def __init__(self, runner, dataloader: dict, *args, **kwargs) -> None:
         self.accumulative_counts = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
-        super().__init__(runner, whole_step(dataloader, self.accumulative_counts), *args, **kwargs)
+        dataloader = whole_step(readable(dataloader, runner.work_dir), self.accumulative_counts)
+        super().__init__(runner, dataloader, *args, **kwargs)
         # MMEngine's scaling of the learning rate looks here for the batch: that of a whole step.
         runner._train_dataloader = self.dataloader
         # The loop accumulates, so the wrapper, which is built after it, is not to count as well.
