@@ -58,8 +58,8 @@ def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str
         Lines that say what was set; empty without a block.
 
     Raises:
-        ValueError: An unknown key, one that the block and ``given`` both set, or a value that is not
-            allowed.
+        ValueError: An unknown key, one that the block and ``given`` both set, or a value that
+            is not allowed.
         FileNotFoundError: The class file or an image folder that must be listed is missing.
     """
     block = {key: value for key, value in (cfg.get('data') or {}).items() if value is not None}

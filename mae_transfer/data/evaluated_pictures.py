@@ -37,6 +37,10 @@ def check_evaluated_pictures(dataset: object, seconds: float = SECONDS) -> str |
     end = time.monotonic() + seconds
     broken: list[tuple[str, str]] = []
     checked = 0
+    for part in iter_parts(dataset):  # those that SmallImages has met
+        found_before = getattr(part, 'unreadable', {})
+        broken += found_before.items()
+        checked += len(part) if found_before else 0
     with ThreadPoolExecutor(THREADS) as pool:
         remaining = iter(paths)
         while (part := list(islice(remaining, AT_ONCE))) and time.monotonic() < end:

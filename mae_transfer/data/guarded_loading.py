@@ -7,6 +7,7 @@ such as a wrong option of the step, stays as it is.
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform, LoadAnnotations, LoadImageFromFile
@@ -101,8 +102,12 @@ def _blame_absent_file(results: dict, backend_args: dict | None) -> None:
         if not str(name).endswith('_path'):
             continue
         for path in results[name] if isinstance(results[name], list) else _paths(results, name):
-            if is_local(path, backend_args) and not (os.path.exists(path) and os.path.getsize(path)):
-                raise UnreadableFile(path, 'empty' if os.path.exists(path) else 'missing')
+            if not is_local(path, backend_args):
+                continue
+            if not os.path.exists(path):
+                raise UnreadableFile(path, 'missing')
+            if os.path.getsize(path) == 0:
+                raise UnreadableFile(path, 'empty')
 
 
 def guard_loading(dataset: object) -> None:
@@ -118,7 +123,7 @@ def guard_loading(dataset: object) -> None:
         guard_steps(getattr(part, 'pipeline', None))
 
 
-def iter_parts(dataset: object) -> Iterator[object]:
+def iter_parts(dataset: object) -> Iterator[Any]:
     """Yield a data set and those that it wraps."""
     yield dataset
     attributes = vars(dataset) if hasattr(dataset, '__dict__') else {}

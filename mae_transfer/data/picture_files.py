@@ -75,8 +75,8 @@ def why_broken(path: str) -> str | None:
         return f'not a picture, it starts with {head[:12]!r}'
     if is_whole(head, tail, size):
         return None
-    error = _pillow_error(path, decode=True)
-    return f'cut off: {error}' if error else None
+    refusal = _pillow_error(path, decode=True)
+    return f'cut off: {refusal}' if refusal else None
 
 
 def why_undecodable(path: str, decoder: str, backend_args: dict | None = None) -> str | None:
@@ -99,12 +99,12 @@ def why_undecodable(path: str, decoder: str, backend_args: dict | None = None) -
     if not content:
         return 'empty'
     if decoder == 'pillow':
-        error = _pillow_error(io.BytesIO(content), decode=True)
-        return f'not decoded by Pillow: {error}' if error else None
+        refusal = _pillow_error(io.BytesIO(content), decode=True)
+        return f'not decoded by Pillow: {refusal}' if refusal else None
     return _opencv_error(content) if decoder == 'cv2' else None
 
 
-def why_no_mask(mask: np.ndarray, picture_shape: tuple[int, int] | None) -> str | None:
+def why_no_mask(mask: np.ndarray, picture_shape: tuple[int, int] | None = None) -> str | None:
     """Return why a decoded mask cannot belong to its picture, or None if it can.
 
     Args:
@@ -112,10 +112,13 @@ def why_no_mask(mask: np.ndarray, picture_shape: tuple[int, int] | None) -> str 
         picture_shape: (H, W) of the picture as it was read, or None if that is not known.
     """
     if mask.ndim != 2:
-        return f'a mask has one channel of class numbers, this file has the shape {mask.shape}'
+        return (
+            f'it has the shape {mask.shape}, and a mask has one channel whose values are class '
+            'numbers, so that colors must be converted first'
+        )
     if picture_shape is not None and mask.shape != tuple(picture_shape[:2]):
         sizes = [f'{shape[1]} x {shape[0]}' for shape in (mask.shape, picture_shape)]
-        return f'the mask has {sizes[0]} pixels, its picture {sizes[1]}'
+        return f'this mask has {sizes[0]} pixels, and its picture {sizes[1]}'
     return None
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -25,6 +26,9 @@ class ReadableDataset(Dataset):
         bad_files: Path of the list of bad files.
         workers: Workers of the data loader.
     """
+
+    _dataset: Any
+    bad_files: BadFiles
 
     def __init__(self, dataset: object, bad_files: str | os.PathLike, workers: int = 0) -> None:
         self._dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset

@@ -1,5 +1,7 @@
 """Counts the pictures that could not be read, and stops a run that has too many of them."""
 
+from typing import Any
+
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
@@ -34,7 +36,7 @@ class BadFilesHook(Hook):
         self.interval = interval
         self.share = 0.0
         self.bad_files: BadFiles | None = None
-        self.group: dist.ProcessGroup | None = None
+        self.group: Any = None  # of all processes, on CPUs; None for a single process
         self.draws = self.bad = 0  # of all processes
         self.warned = False
         self.guarded: list[object] = []
@@ -107,10 +109,11 @@ class BadFilesHook(Hook):
         last = runner.iter + 1 == runner.max_iters
         every = 1 if self.group is None or self.share == 0 else self.interval
         if last or self.every_n_train_iters(runner, every):
-            self._judge(runner, len(runner.train_dataloader.dataset), last)
+            self._judge(runner, self.bad_files, last)
 
-    def _judge(self, runner: Runner, samples: int, last: bool) -> None:
-        counted = tensor(self.bad_files.totals())
+    def _judge(self, runner: Runner, bad_files: BadFiles, last: bool) -> None:
+        samples = len(runner.train_dataloader.dataset)
+        counted = tensor(bad_files.totals())
         if self.group is not None:
             dist.all_reduce(counted, group=self.group)
         self.draws, self.bad = counted.tolist()
@@ -119,15 +122,15 @@ class BadFilesHook(Hook):
         if not self.warned:
             self.warned = True
             runner.logger.warning(
-                f'replaced a picture that cannot be read: {self._names(1)}; others will be '
-                f'replaced as well, and listed in {self.bad_files.path}'
+                f'replaced a picture that cannot be read: {_names(bad_files, 1)}; others will be '
+                f'replaced as well, and listed in {bad_files.path}'
             )
         seen_enough = last or self.share == 0 or self.draws >= min(JUDGED_FROM, samples)
         if seen_enough and are_too_many(self.bad, self.draws, samples, self.share):
             raise ValueError(
                 f'{self.bad} of {self.draws} draws ({self._percent()}) were pictures or masks that '
                 f'cannot be read, more than data.max_bad_share={self.share:g} allows: '
-                f'{self._names(3)}; repair the files that {self.bad_files.path} lists, take them '
+                f'{_names(bad_files, 3)}; repair the files that {bad_files.path} lists, take them '
                 'out of the data, or raise data.max_bad_share'
             )
 
@@ -138,15 +141,17 @@ class BadFilesHook(Hook):
         runner.logger.warning(
             f'{len(self.bad_files.listed())} files of {len(runner.train_dataloader.dataset)} '
             f'samples could not be read and were replaced {self.bad} times ({self._percent()} of '
-            f'{self.draws} draws): {self._names(NAMED)}; all are listed in {self.bad_files.path}'
+            f'{self.draws} draws): {_names(self.bad_files, NAMED)}; {self.bad_files.path} lists '
+            'all of them'
         )
 
     def _percent(self) -> str:
         return f'{100 * self.bad / self.draws:.3g} %'
 
-    def _names(self, most: int) -> str:
-        """Name the first listed files with their reasons."""
-        listed = self.bad_files.listed()
-        named = [f'{path} ({reason})' for path, reason in list(listed.items())[:most]]
-        more = f' and {len(listed) - most} more' if len(listed) > most else ''
-        return ', '.join(named) + more
+
+def _names(bad_files: BadFiles, most: int) -> str:
+    """Name the first listed files with their reasons."""
+    listed = bad_files.listed()
+    named = [f'{path} ({reason})' for path, reason in list(listed.items())[:most]]
+    more = f' and {len(listed) - most} more' if len(listed) > most else ''
+    return ', '.join(named) + more

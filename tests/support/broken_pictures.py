@@ -108,9 +108,7 @@ def write_data(task: str, root: Path, count: int = 40) -> tuple[list[Path], list
 
 def _write_coco(root: Path, split: str, count: int) -> list[Path]:
     paths = write_pictures(root / split, count)
-    images = [
-        dict(id=i, file_name=path.name, width=64, height=48) for i, path in enumerate(paths)
-    ]
+    images = [dict(id=i, file_name=path.name, width=64, height=48) for i, path in enumerate(paths)]
     corners = [8, 8, 40, 8, 40, 32, 8, 32]
     box = dict(bbox=[8, 8, 32, 24], area=768, iscrowd=0, segmentation=[corners], category_id=1)
     boxes = [dict(id=i + 1, image_id=i, **box) for i in range(count)]
