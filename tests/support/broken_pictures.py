@@ -55,7 +55,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     'empty': change(lambda content: b''),
     'text': change(lambda content: b'<html>404 Not Found</html>\n' * 20),
     'half': change(lambda content: content[: len(content) // 2]),
-    'without its end': change(lambda content: content[:-9]),
+    'without its end': change(lambda content: content[:-40]),
     'zeros': change(lambda content: bytes(len(content))),
 }
 MASK_DAMAGES = {**DAMAGES, 'color mask': in_three_channels, 'small mask': at_half_size}
