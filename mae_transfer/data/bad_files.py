@@ -89,13 +89,13 @@ class BadFiles:
         """List a file, unless it is listed."""
         if path in self._listed:
             return
+        reason = ' '.join(reason.split())  # in one line
         os.makedirs(os.path.dirname(self.path) or '.', exist_ok=True)
         with open(self.path, 'ab+') as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # another process may be adding the same file
             self._read(file)
             if path not in self._listed:
-                line = f'{path}\t{" ".join(reason.split())}\n'
-                file.write(line.encode('utf-8', 'surrogateescape'))
+                file.write(f'{path}\t{reason}\n'.encode('utf-8', 'surrogateescape'))
                 file.flush()
                 self._listed[path] = reason
 

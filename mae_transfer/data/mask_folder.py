@@ -54,7 +54,7 @@ def check_masks(
         step = next((s for s in steps if base_type(s) == 'MapLabels'), None)
         if step is None:
             continue
-        share = training_share if key.startswith('train_') else 0.0
+        share = training_share if key.startswith('train_') else None
         if (masks := tuple(list_masks(key, dataset, share))) in done:
             continue
         done.add(masks)
@@ -67,13 +67,13 @@ def check_masks(
     return lines, warnings
 
 
-def list_masks(key: str, dataset: MutableMapping, share: float = 0.0) -> list[str]:
+def list_masks(key: str, dataset: MutableMapping, share: float | None = None) -> list[str]:
     """Paths of the masks of a data set, in the order of the images; every one exists.
 
     Args:
         key: Key of the data set in the config.
         dataset: Its config.
-        share: Share of masks that may be missing.
+        share: Share of masks that may be missing; None for none.
 
     Raises:
         FileNotFoundError: A folder is missing, holds no image, or too many images have no mask.
@@ -104,22 +104,24 @@ def list_masks(key: str, dataset: MutableMapping, share: float = 0.0) -> list[st
         raise FileNotFoundError(f'{key}: {img_dir} holds no file that ends in {img_suffix!r}')
     masks = [os.path.join(ann_dir, stem + ann_suffix) for stem in stems]
     absent = [mask for mask in masks if not os.path.isfile(mask)]
-    if are_too_many(len(absent), len(masks), len(masks), share):
+    if are_too_many(len(absent), len(masks), len(masks), share or 0.0):
         raise FileNotFoundError(
-            f'{key}: {len(absent)} of {len(masks)} images have no mask, for example there is no '
-            f'{absent[0]}'
+            f'{key}: {len(absent)} of {len(masks)} images have no mask'
+            f'{_allowed(len(absent), len(masks), share)}, for example there is no {absent[0]}'
         )
     gone = set(absent)
     return [mask for mask in masks if mask not in gone]
 
 
-def count_values(masks: tuple[str, ...], table: np.ndarray, share: float = 0.0) -> np.ndarray:
+def count_values(
+    masks: tuple[str, ...], table: np.ndarray, share: float | None = None
+) -> np.ndarray:
     """Count the pixels of each value in evenly spaced masks, and check these masks.
 
     Args:
         masks: Paths.
         table: What :func:`mae_transfer.data.label_map.label_table` returned.
-        share: Share of masks that may be broken; these count nothing.
+        share: Share of masks that may be broken, and then count nothing; None for none.
 
     Returns:
         Pixels of each value, (256,), int64.
@@ -139,9 +141,18 @@ def count_values(masks: tuple[str, ...], table: np.ndarray, share: float = 0.0) 
             broken.append(error)
         else:
             counts += np.bincount(seg.ravel(), minlength=256)
-    if are_too_many(len(broken), len(sampled), len(masks), share):
-        raise broken[0]
+    if are_too_many(len(broken), len(sampled), len(masks), share or 0.0):
+        raise ValueError(
+            f'{len(broken)} of {len(sampled)} sampled masks are broken'
+            f'{_allowed(len(broken), len(sampled), share)}: {broken[0]}'
+        )
     return counts
+
+
+def _allowed(bad: int, masks: int, share: float | None) -> str:
+    """Say how many masks are bad, and how many training allows."""
+    percent = f' ({100 * bad / masks:.3g} %)'
+    return percent if share is None else f'{percent}, more than data.max_bad_share={share:g} allows'
 
 
 def read_mask(path: str) -> np.ndarray:
