@@ -75,10 +75,8 @@ class BadFiles:
     def count(self, bad: bool) -> None:
         """Count one draw."""
         worker = get_worker_info()
-        row = self.counts[0 if worker is None else worker.id + 1]
-        row[0] += 1
-        if bad:
-            row[1] += 1
+        row = self.counts.numpy()[0 if worker is None else worker.id + 1]  # the same memory
+        row += (1, bad)
 
     def totals(self) -> tuple[int, int]:
         """Return all draws of this process and its workers so far, and how many were bad."""

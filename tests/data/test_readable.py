@@ -1,12 +1,17 @@
 """A data set that draws another sample in place of one that cannot be read."""
 
+import pickle
+
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
+from PIL import Image
+from torch.multiprocessing.reductions import ForkingPickler
 
+from mae_transfer.data.bad_files import BadFiles
 from mae_transfer.data.guarded_loading import GuardedStep
 from mae_transfer.data.picture_files import UnreadableFile
 from mae_transfer.data.readable import TRIES, ReadableDataset, readable
@@ -101,6 +106,26 @@ def test_readable__counts_over_workers_and_epochs(workers, tmp_path):
     draws, bad = loader.dataset.bad_files.totals()
     assert bad >= 6 and draws == 60 + bad
     assert sorted(loader.dataset.bad_files.listed()) == ['1.jpg', '19.jpg']
+
+
+def test_readable__workers_that_are_spawned_share_the_counters(tmp_path):
+    """They get the data set pickled, as PyTorch pickles for other processes."""
+    dataset = wrapped(tmp_path, length=4)
+    dataset.bad_files = BadFiles(tmp_path / 'bad_files.txt', workers=1)
+    sent = pickle.loads(ForkingPickler.dumps(dataset))
+    assert sent[3] == 3
+    assert dataset.bad_files.totals() == (1, 0)
+
+
+def test_readable__pictures_held_in_memory(tmp_path):
+    for name in ('cat', 'dog'):
+        (tmp_path / 'train' / name).mkdir(parents=True)
+        Image.fromarray(np.full((4, 4, 3), 9, np.uint8)).save(tmp_path / 'train' / name / '0.png')
+    (tmp_path / 'train' / 'cat' / '0.png').write_bytes(b'')
+    images = dict(type='SmallImages', data_root=str(tmp_path))
+    dataset = ReadableDataset(images, tmp_path / 'bad_files.txt')
+    assert [dataset[i]['gt_label'] for i in range(2)] == [1, 1]
+    assert list(dataset.bad_files.listed()) == [str(tmp_path / 'train' / 'cat' / '0.png')]
 
 
 def test_readable__leaves_the_config_alone(tmp_path):
