@@ -1,6 +1,7 @@
 """A data set that draws another sample in place of one that cannot be read."""
 
 import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from PIL import Image
-from torch.multiprocessing.reductions import ForkingPickler
 
 from mae_transfer.data.bad_files import BadFiles
 from mae_transfer.data.guarded_loading import GuardedStep
@@ -126,6 +126,16 @@ def test_readable__pictures_held_in_memory(tmp_path):
     dataset = ReadableDataset(images, tmp_path / 'bad_files.txt')
     assert [dataset[i]['gt_label'] for i in range(2)] == [1, 1]
     assert list(dataset.bad_files.listed()) == [str(tmp_path / 'train' / 'cat' / '0.png')]
+
+
+def test_readable__counts_in_a_row_of_each_worker(tmp_path):
+    loader = dict(
+        batch_size=2, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(type='Numbers', length=6),
+    )  # fmt: skip
+    loader = Runner.build_dataloader(readable(loader, tmp_path))
+    assert len(list(loader)) == 3
+    assert loader.dataset.bad_files.counts[:, 0].tolist() == [0, 4, 2]
 
 
 def test_readable__leaves_the_config_alone(tmp_path):
