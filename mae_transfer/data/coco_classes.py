@@ -54,7 +54,7 @@ def set_coco_classes(cfg: MutableMapping, loaders: Iterable[str] = LOADERS) -> l
         img_dir = data_path(dataset, (dataset.get('data_prefix') or {}).get('img'))
         if (ann_file, img_dir) not in seen:
             seen[ann_file, img_dir] = check_coco_file(
-                f'{key}.ann_file', ann_file, img_dir, needs_masks
+                f'{key}.ann_file', ann_file, img_dir, needs_masks, key.startswith('train_')
             )
         names, notes = seen[ann_file, img_dir]
         lines += [note for note in notes if note not in lines]
@@ -116,7 +116,7 @@ def _check_evaluators(cfg: MutableMapping, loaders: Iterable[str]) -> None:
 
 
 def check_coco_file(
-    key: str, ann_file: str, img_dir: str, needs_masks: bool = False
+    key: str, ann_file: str, img_dir: str, needs_masks: bool = False, for_training: bool = False
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read a COCO annotation file and refuse what would train to an AP of 0.
 
@@ -125,12 +125,13 @@ def check_coco_file(
         ann_file: Path of the json.
         img_dir: Folder of its `file_name`s; the first few must exist.
         needs_masks: Whether every annotation must have a `segmentation`.
+        for_training: Whether one of the first few that exists is enough: training replaces others.
 
     Returns:
         Class names in the order of the file, and notes for the log.
 
     Raises:
-        FileNotFoundError: The file or one of the first images does not exist.
+        FileNotFoundError: The file, or one of the first images or all of them, does not exist.
         ValueError: Named in the message: keys, category ids, image ids, boxes or masks are wrong.
     """
     if not os.path.isfile(ann_file):
@@ -157,20 +158,26 @@ def check_coco_file(
         raise ValueError(
             f'{ann_file}: categories must be distinct and at least one, got {list(names)}'
         )
-    _check_images(coco['images'], ann_file, img_dir)
+    _check_images(coco['images'], ann_file, img_dir, for_training)
     return names, _check_annotations(coco, ann_file, needs_masks)
 
 
-def _check_images(images: list[dict], ann_file: str, img_dir: str) -> None:
+def _check_images(images: list[dict], ann_file: str, img_dir: str, for_training: bool) -> None:
     if not images:
         raise ValueError(f'{ann_file} lists no images')
-    for image in images[:SAMPLED_FILES]:
-        path = os.path.join(img_dir, image['file_name'])
-        if '://' not in path and not os.path.isfile(path):
-            raise FileNotFoundError(
-                f'{ann_file} names the image {image["file_name"]!r}, but there is no {path}; '
-                '--cfg-options data.train_img and data.val_img say which folder holds the images'
-            )
+    sampled = [image['file_name'] for image in images[:SAMPLED_FILES]]
+    paths = [os.path.join(img_dir, name) for name in sampled]
+    absent = [
+        (name, path)
+        for name, path in zip(sampled, paths, strict=True)
+        if '://' not in path and not os.path.isfile(path)
+    ]
+    if absent and (len(absent) == len(sampled) or not for_training):
+        name, path = absent[0]
+        raise FileNotFoundError(
+            f'{ann_file} names the image {name!r}, but there is no {path}; '
+            '--cfg-options data.train_img and data.val_img say which folder holds the images'
+        )
 
 
 def _check_annotations(coco: dict, ann_file: str, needs_masks: bool) -> list[str]:

@@ -15,6 +15,7 @@ with them. `data` holds only what replaces a part of them; what is absent or Non
 | ignore_labels | - | values of the masks to leave out of training, besides 255 | - |
 | label_map | - | value -> label or 'ignore', instead of the order in the class file | - |
 | img_suffix, ann_suffix | - | ends of file names; read off the folders when absent | - |
+| max_bad_share | share of unreadable pictures above which a training stops (0.01) | same | same |
 
 A config may carry the block, for readers: `data = dict(root=None, train_img=None, ...)`. The task
 is the config's `default_scope`. `apply_data_block` comes after `--cfg-options` are merged and
@@ -24,6 +25,7 @@ before `resolve_data_roots`; of files it reads only the class file and the names
 import os
 from collections.abc import Iterable, MutableMapping
 
+from mae_transfer.data.bad_files import max_bad_share
 from mae_transfer.data.coco_classes import COCO_TYPES
 from mae_transfer.data.config_datasets import (
     base_type,
@@ -42,6 +44,7 @@ BLOCK_KEYS = {
     'mmseg': (*SPLIT_KEYS, 'classes', 'ignore_labels', 'label_map', 'img_suffix', 'ann_suffix'),
     'mmpretrain': ('root', 'train_img', 'val_img'),
 }
+FOR_ALL = ('max_bad_share',)  # any config takes it, with data of any kind
 
 
 def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str]:
@@ -55,22 +58,27 @@ def apply_data_block(cfg: MutableMapping, given: Iterable[str] = ()) -> list[str
         Lines that say what was set; empty without a block.
 
     Raises:
-        ValueError: An unknown key, or a key that the block and ``given`` both set.
+        ValueError: An unknown key, one that the block and ``given`` both set, or a value that
+            is not allowed.
         FileNotFoundError: The class file or an image folder that must be listed is missing.
     """
     block = {key: value for key, value in (cfg.get('data') or {}).items() if value is not None}
     if not block:
         return []
     scope = str(cfg.get('default_scope'))
-    known = BLOCK_KEYS.get(scope, ())
+    known = (*BLOCK_KEYS.get(scope, ()), *FOR_ALL)
     for key in block:
         if key not in known:
             raise ValueError(
                 f'data.{key} is not a key for a config of {scope}; the keys are {", ".join(known)}'
             )
-    spread = {'mmdet': _spread_coco, 'mmseg': _spread_masks, 'mmpretrain': _spread_pictures}[scope]
-    lines = spread(cfg, block, set(given))
-    return [f'data: {", ".join(f"{key}={value}" for key, value in block.items())}', *lines]
+    max_bad_share(cfg)  # read by BadFilesHook, for which it stays in the block
+    lines = [f'data: {", ".join(f"{key}={value}" for key, value in block.items())}']
+    of_the_data = {key: value for key, value in block.items() if key not in FOR_ALL}
+    if of_the_data:
+        spread = {'mmdet': _spread_coco, 'mmseg': _spread_masks, 'mmpretrain': _spread_pictures}
+        lines += spread[scope](cfg, of_the_data, set(given))
+    return lines
 
 
 def _stage_value(block: dict, stage: str, what: str) -> object:

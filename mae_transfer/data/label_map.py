@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mae_transfer.data.picture_files import UnreadableFile, why_no_mask
 from mae_transfer.registry import TRANSFORMS
 
 IGNORE = 255  # mmseg's ignore_index, in files and in training: never a class
@@ -110,17 +111,14 @@ def map_labels(seg: np.ndarray, table: np.ndarray, path: str) -> np.ndarray:
         Labels, (H, W), uint8.
 
     Raises:
-        ValueError: The mask is a color picture, or a value is neither mapped nor ignored.
+        UnreadableFile: The mask is a color picture, or has values of more than 8 bits.
+        ValueError: A value is neither mapped nor ignored.
     """
-    if seg.ndim != 2:
-        raise ValueError(
-            f'{path} has shape {seg.shape}: a mask has one channel whose values are class numbers; '
-            'convert colors to class numbers first'
-        )
+    if reason := why_no_mask(seg):
+        raise UnreadableFile(path, reason)
     if seg.max(initial=0) > IGNORE or seg.min(initial=0) < 0:
-        raise ValueError(
-            f'{path} holds values from {seg.min()} to {seg.max()}: masks must be 8-bit'
-        )
+        reason = f'it holds values from {seg.min()} to {seg.max()}, and masks must be 8-bit'
+        raise UnreadableFile(path, reason)
     labels = table[seg]
     if (labels == UNMAPPED).any():
         values, counts = np.unique(seg[labels == UNMAPPED], return_counts=True)

@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 
 from mae_transfer.compat.pickle_names import ArrayUnpickler, ForeignNameError
 from mae_transfer.data.image_files import IMAGE_SUFFIXES
+from mae_transfer.data.picture_files import UnreadableFile, why_broken
 from mae_transfer.registry import DATASETS
 
 PICKLE_FOLDER = 'cifar-10-batches-py'  # as the published archive unpacks
@@ -37,7 +38,11 @@ class SmallImages(BaseDataset):
       CIFAR-10 gives the labels of the archive.
 
     A sample has ``img`` (H, W, 3), RGB, uint8, and ``gt_label``: pipelines need no loading step,
-    and preprocessors no change of channels.
+    and preprocessors no change of channels. A picture of a folder that cannot be read is an error
+    when it is drawn, as in the data sets that open a file for each draw.
+
+    Attributes:
+        unreadable: Pictures of a folder that cannot be read -> why.
 
     Args:
         data_root: Folder of the data.
@@ -47,7 +52,7 @@ class SmallImages(BaseDataset):
 
     Raises:
         FileNotFoundError: If ``data_root`` holds neither form.
-        ValueError: If a file is damaged, or pictures differ in size.
+        ValueError: If a file of the archive is damaged, or pictures differ in size.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class SmallImages(BaseDataset):
         indices: int | Sequence[int] | None = None,
     ) -> None:
         self.split = data_prefix
+        self.unreadable: dict[str, str] = {}
         super().__init__(
             data_root=data_root,
             data_prefix=dict(),
@@ -65,6 +71,17 @@ class SmallImages(BaseDataset):
             indices=indices,
             serialize_data=True,
         )
+
+    def get_data_info(self, idx: int) -> dict:
+        """Return a sample before the transforms.
+
+        Raises:
+            UnreadableFile: Its picture cannot be read.
+        """
+        sample = super().get_data_info(idx)
+        if 'img' not in sample:
+            raise UnreadableFile(sample['img_path'], self.unreadable[sample['img_path']])
+        return sample
 
     def load_data_list(self) -> list[dict]:
         """Read all pictures."""
@@ -94,18 +111,21 @@ class SmallImages(BaseDataset):
             raise FileNotFoundError(f'{folder} holds no folders: one for each class is needed')
         self._metainfo['classes'] = tuple(classes)
         samples: list[dict] = []
+        size = None
         for label, name in enumerate(classes):
             for path in sorted((folder / name).iterdir()):
                 if path.suffix.lower() not in IMAGE_SUFFIXES:
                     continue
-                img = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+                img = self._read(str(path))
                 if img is None:
-                    raise ValueError(f'{path} cannot be read as a picture: replace or remove it')
-                if samples and img.shape != samples[0]['img'].shape:
+                    samples.append(dict(img_path=str(path), gt_label=label))
+                    continue
+                size = size or img.shape[:2]
+                if img.shape[:2] != size:
                     raise ValueError(
                         f'{path} has {img.shape[0]}x{img.shape[1]} pixels, but the first picture '
-                        f'{samples[0]["img"].shape[0]}x{samples[0]["img"].shape[1]}: SmallImages '
-                        'needs one size; resize them, or use a CustomDataset'
+                        f'{size[0]}x{size[1]}: SmallImages needs one size; resize them, or use a '
+                        'CustomDataset'
                     )
                 samples.append(dict(img=img, gt_label=label))
         if not samples:
@@ -113,6 +133,14 @@ class SmallImages(BaseDataset):
                 f'{folder} holds no pictures: {", ".join(IMAGE_SUFFIXES)} are read'
             )
         return samples
+
+    def _read(self, path: str) -> np.ndarray | None:
+        """Read a picture, (H, W, 3), RGB; None, and a reason in ``unreadable``, if it is broken."""
+        reason = why_broken(path)
+        img = None if reason else cv2.imread(path, cv2.IMREAD_COLOR_RGB)
+        if img is None:
+            self.unreadable[path] = reason or 'not decoded by OpenCV'
+        return img
 
 
 def _read_pickle(path: Path) -> list[dict]:

@@ -17,6 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mae_transfer.data.readable import readable
 from mae_transfer.loops.roll_back import RollBack
 from mae_transfer.loops.steady_loader import first_order_seed, steady_loader
 from mae_transfer.loops.steady_order import EPOCH_BEGAN, SteadyOrder
@@ -83,7 +84,7 @@ class _StepsFromParts(SteadyOrder):
     def __init__(self, runner, dataloader: dict, *args, **kwargs) -> None:
         self.accumulative_counts = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
         seed = first_order_seed(runner)
-        whole = whole_step(dataloader, self.accumulative_counts)
+        whole = whole_step(readable(dataloader, runner.work_dir), self.accumulative_counts)
         loader = steady_loader(runner, whole, seed, self.endless)
         super().__init__(runner, loader, seed, *args, **kwargs)
         # MMEngine's scaling of the learning rate looks here for the batch: that of a whole step.

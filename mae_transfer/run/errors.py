@@ -57,7 +57,7 @@ def user_sentence(error: Exception) -> str | None:
         # The worker's traceback is text: the line that raised, then 'ValueError: sentence'.
         *_, (file, line) = re.findall(r'File "(.+)", line (\d+)', text)
         place = (file, int(line))
-        text = re.split(rf'\n{type(error).__name__}: ', text)[-1].strip()
+        text = re.split(rf'\n(?:[\w.]+\.)?{type(error).__name__}: ', text)[-1].strip()
     if isinstance(error, ValueError | TypeError | ImportError | RuntimeError) and _raised_by_us(
         *place
     ):

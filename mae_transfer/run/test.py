@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
+from mae_transfer.hooks.bad_files import BadFilesHook
 from mae_transfer.hooks.same_classes import SameClassesHook
 from mae_transfer.hooks.save_predictions import SavePredictionsHook
 from mae_transfer.run.check_data import check_data
@@ -99,6 +100,8 @@ def test(
         if show_dir:
             runner.register_hook(SavePredictionsHook(str(show_dir), show_num))
         runner.register_hook(SameClassesHook(checkpoint))
+        if not any(isinstance(hook, BadFilesHook) for hook in runner.hooks):
+            runner.register_hook(BadFilesHook())
         raw = runner.test()  # loads the checkpoint, once hooks such as EMAHook have their models
         metrics = paper_metrics(raw)
         if is_main_process():

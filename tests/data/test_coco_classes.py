@@ -202,7 +202,13 @@ def test_check__is_no_coco_file(cfg, tmp_path, text, message):
 
 def test_check__files_that_do_not_exist(cfg, tmp_path):
     (tmp_path / 'train' / '1.png').unlink()
-    with pytest.raises(FileNotFoundError, match="names the image '1.png'.*data.train_img"):
+    set_coco_classes(cfg)  # training replaces it
+    (tmp_path / 'train' / '0.png').unlink()
+    with pytest.raises(FileNotFoundError, match="names the image '0.png'.*data.train_img"):
+        set_coco_classes(cfg)
+    (tmp_path / 'train' / '0.png').touch()
+    (tmp_path / 'val' / '1.png').unlink()
+    with pytest.raises(FileNotFoundError, match="names the image '1.png'.*data.val_img"):
         set_coco_classes(cfg)
     (tmp_path / 'train.json').unlink()
     with pytest.raises(

@@ -217,3 +217,20 @@ def test_apply_data_block__class_weights_of_other_classes_are_dropped_and_told(t
     assert [line for line in told if 'class_weight' in line] == [
         'model.decode_head.loss_decode.class_weight is dropped: it was for other classes'
     ]
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmseg', 'mmpretrain', None])
+def test_apply_data_block__share_of_bad_files_alone_changes_no_data(scope):
+    data = dict(root=None, train_img=None, max_bad_share=0.05)
+    cfg = Config(
+        dict(default_scope=scope, train_dataloader=dict(dataset=dict(type='X')), data=data)
+    )
+    before = cfg.to_dict()
+    assert apply_data_block(cfg, ['data.max_bad_share']) == ['data: max_bad_share=0.05']
+    assert cfg.to_dict() == before
+
+
+def test_apply_data_block__refuses_a_wrong_share_of_bad_files():
+    cfg = Config(dict(default_scope='mmdet', data=dict(max_bad_share='few')))
+    with pytest.raises(ValueError, match="data.max_bad_share='few': must be a number from 0"):
+        apply_data_block(cfg)

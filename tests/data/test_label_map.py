@@ -56,8 +56,11 @@ def test_label_table__refuses(arguments, message):
             np.array([[0, 1, 3, 3]], np.uint8),
             r'a.png holds .*: 3 \(2 pixels\); .*ignore_labels=\[3\]',
         ),
-        (np.zeros((2, 3, 3), np.uint8), r'a.png has shape \(2, 3, 3\).*convert colors'),
-        (np.array([[1000]], np.uint16), 'a.png holds values from 1000 to 1000'),
+        (
+            np.zeros((2, 3, 3), np.uint8),
+            r'a.png .* the shape \(2, 3, 3\).*colors must be converted',
+        ),
+        (np.array([[1000]], np.uint16), 'a.png .* values from 1000 to 1000'),
     ],
 )
 def test_map_labels__names_file_value_and_count(seg, message):

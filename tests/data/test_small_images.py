@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 
 from mae_transfer.data.data_block import apply_data_block
+from mae_transfer.data.picture_files import UnreadableFile
 from mae_transfer.data.small_images import CIFAR10_CLASSES, PICKLES, SmallImages
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/cifar'
@@ -116,8 +117,9 @@ def test_small_images__refuse_two_sizes_and_broken_pictures(tmp_path):
     with pytest.raises(ValueError, match='0002.png has 32x16 pixels, but the first picture 32x32'):
         SmallImages(str(tmp_path), 'train')
     (tmp_path / 'train' / 'truck' / '0002.png').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match='0002.png cannot be read as a picture'):
-        SmallImages(str(tmp_path), 'train')
+    dataset = SmallImages(str(tmp_path), 'train')
+    with pytest.raises(UnreadableFile, match='0002.png cannot be read: not a picture'):
+        dataset[len(dataset) - 1]
 
 
 def test_small_images__refuse_an_unknown_part_and_empty_folders(tmp_path):
