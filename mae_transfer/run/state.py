@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
 
+from mae_transfer.hooks.signal_watch import active_watch, stop_watch
 from mae_transfer.run.processes import has_process_group, stop_processes
 
 
@@ -19,16 +20,21 @@ def restored_state() -> Iterator[None]:
 
     This covers MMEngine's global objects (default scope, message hub, logger, visualizer: a run of
     the same name in the same second would reuse those of the first), environment variables, the
-    process group, and cuDNN's settings. Random states are not restored: they advance as in any
-    training.
+    process group, cuDNN's settings, and what signals do. Random states are not restored: they
+    advance as in any training.
     """
     managed = {cls: dict(cls._instance_dict) for cls in _managers()}
     environment = dict(os.environ)
     cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     joined = has_process_group()
+    watch = active_watch()
     try:
         yield
     finally:
+        if watch is None:
+            stop_watch()
+        else:
+            watch.at_once = True  # no training is going on that notes signals
         for cls in _managers():
             _restore(cls._instance_dict, managed.get(cls, {}))
         os.environ.clear()
