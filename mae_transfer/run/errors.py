@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from mae_transfer.closest import closest
 from mae_transfer.hooks.signal_watch import RunStopped, start_watch, stop_watch
+from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
 from mae_transfer.run.processes import is_main_process, stop_processes
@@ -58,6 +59,10 @@ def user_sentence(error: Exception) -> str | None:
         return _unregistered(unregistered[1], unregistered[3])
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return text
+    if isinstance(error, DiskError):
+        return text
+    if isinstance(error, OSError) and (sentence := write_error(error)):
+        return sentence
     if isinstance(error, ImportError) and isinstance(error.__context__, ImportError):
         return user_sentence(error.__context__)  # MMEngine wraps what failed in custom_imports
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:

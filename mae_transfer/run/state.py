@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from mmengine.logging import MMLogger
@@ -35,13 +35,14 @@ def restored_state() -> Iterator[None]:
             stop_watch()
         else:
             watch.at_once = True  # no training is going on that notes signals
-        for cls in _managers():
-            _restore(cls._instance_dict, managed.get(cls, {}))
-        os.environ.clear()
-        os.environ.update(environment)
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
-        if not joined:
-            stop_processes()
+        with ExitStack() as closing:  # all of them, even if a disk is full
+            for cls in _managers():
+                _restore(cls._instance_dict, managed.get(cls, {}), closing)
+            os.environ.clear()
+            os.environ.update(environment)
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
+            if not joined:
+                closing.callback(stop_processes)
         if torch.cuda.is_available():
             gc.collect()  # runner, hooks and loops refer to each other, which keeps their memory
 
@@ -56,15 +57,15 @@ def _managers() -> list[type[ManagerMixin]]:
     return found
 
 
-def _restore(instances: dict, former: dict) -> None:
-    """Drop new instances, and close their files."""
+def _restore(instances: dict, former: dict, closing: ExitStack) -> None:
+    """Drop new instances, and let their files be closed."""
     for name, instance in instances.items():
         if former.get(name) is instance:
             continue
         if isinstance(instance, MMLogger):
             for handler in list(instance.handlers):
-                handler.close()
+                closing.callback(handler.close)
         elif isinstance(instance, Visualizer):
-            instance.close()
+            closing.callback(instance.close)
     instances.clear()
     instances.update(former)
