@@ -44,6 +44,7 @@ class PreemptionHook(Hook):
         self._due = False  # whether the run is stopped before a validation
         self._validating = self._stopped = False
         self._passes = self._common = 0
+        self._trained = self._ends_epoch = False  # of this process's last step, if it made one
 
     def before_train(self, runner: Runner) -> None:
         """Let signals be noted, by this process and not by its data workers."""
@@ -55,6 +56,12 @@ class PreemptionHook(Hook):
         if runner.val_loop is not None:
             protect_workers(runner.val_loop.dataloader)
 
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        """Note whether this step is the last of its epoch."""
+        loop = runner.train_loop
+        by_epoch = isinstance(loop, EpochBasedTrainLoop)
+        self._ends_epoch = by_epoch and batch_idx + 1 >= len(loop.dataloader)
+
     def after_train_iter(
         self,
         runner: Runner,
@@ -63,20 +70,18 @@ class PreemptionHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Stop, unless this is the last step of an epoch, which then ends first."""
-        if not self._agreed():
+        self._trained = True
+        if not self._agreed() or self._ends_epoch:
             return
-        loop, steps = runner.train_loop, runner.iter + 1
-        if isinstance(loop, EpochBasedTrainLoop) and steps % len(loop.dataloader) == 0:
-            return
-        self._due = _validation_follows(runner)
-        if self._due or steps < runner.max_iters:  # else the run is over
-            self._stop(runner, steps)
+        self._due = self._validation_follows(runner)
+        if self._due or runner.iter + 1 < runner.max_iters:  # else the run is over
+            self._stop(runner, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop after the last step of an epoch, which has been saved as any other."""
         if not (self._number and isinstance(runner.train_loop, EpochBasedTrainLoop)):
             return
-        self._due = _validation_follows(runner)
+        self._due = self._validation_follows(runner)
         if self._due or runner.epoch + 1 < runner.max_epochs:
             self._stop(runner, runner.iter)
 
@@ -113,7 +118,7 @@ class PreemptionHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """State in each checkpoint whether a validation of its step is still due."""
-        due = self._due or (not self._validating and _validation_follows(runner))
+        due = self._due or (not self._validating and self._validation_follows(runner))
         runner.message_hub.update_info(DUE, due)
         hub = checkpoint['message_hub']
         hub['runtime_info'][DUE] = due
@@ -137,6 +142,20 @@ class PreemptionHook(Hook):
         self._number = self._number or self._agreement.exchange(_noted())
         return self._number > 0
 
+    def _validation_follows(self, runner: Runner) -> bool:
+        """Return whether the loop validates after the step, or epoch, that it has not counted."""
+        loop = runner.train_loop
+        if isinstance(loop, EpochBasedTrainLoop):
+            ended, last = loop.epoch + 1, loop.max_epochs
+        else:
+            ended, last = loop.iter + 1, loop.max_iters
+        if runner.val_loop is None or ended < loop.val_begin:
+            return False
+        if isinstance(loop, EpochBasedTrainLoop) and not self._ends_epoch:
+            return False
+        interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, ended + 1) - 1]
+        return ended % interval == 0 or ended == last
+
     def _stop(self, runner: Runner, steps: int) -> None:
         """Save the step that has just ended, and leave.
 
@@ -145,18 +164,29 @@ class PreemptionHook(Hook):
             steps: Steps that the training has made.
         """
         assert self._agreement is not None, 'before_train makes it'
-        saving = [hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook)]
-        path = str(saving[0].save_now(runner)) if saving else None
+        path = self._save(runner)
         self._agreement.wait()  # until the file is complete
-        sentence = f'stopped by {name_of(self._number)} after iteration {steps}: ' + (
+        kept = (
             f'the checkpoint is {path}; --resume goes on from it'
             if path
-            else 'there is no checkpoint of it, as the config has no AtomicCheckpointHook'
+            else 'it is not saved; --resume goes on from the last checkpoint before it, if any'
         )
+        sentence = f'stopped by {name_of(self._number)} after iteration {steps}: {kept}'
         _tell(runner, sentence)
         self._stopped = True
         runner.call_hook('after_run')
         raise RunStopped(self._number, sentence, path)
+
+    def _save(self, runner: Runner) -> str | None:
+        """Save the last step; return the file, or None if there is none of this step."""
+        if not self._trained:  # a resumed run that was to validate first
+            return str(runner._load_from)
+        for hook in runner.hooks:
+            if isinstance(hook, AtomicCheckpointHook):
+                path = hook.save_now(runner)
+                return None if path is None else str(path)
+        runner.logger.warning('no AtomicCheckpointHook in this run, which could save its last step')
+        return None
 
 
 class _Agreement:
@@ -235,21 +265,6 @@ def _before_counting(loop: BaseLoop) -> Iterator[None]:
         setattr(loop, counter, getattr(loop, counter) + 1)
 
 
-def _validation_follows(runner: Runner) -> bool:
-    """Return whether the loop validates after the step, or epoch, that it has not counted yet."""
-    loop = runner.train_loop
-    if runner.val_loop is None:
-        return False
-    if isinstance(loop, EpochBasedTrainLoop):
-        ended, last = loop.epoch + 1, loop.max_epochs
-        if loop.iter + 1 < ended * len(loop.dataloader):
-            return False
-    else:
-        ended, last = loop.iter + 1, loop.max_iters
-    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, ended + 1) - 1]
-    return ended >= loop.val_begin and (ended % interval == 0 or ended == last)
-
-
 def _length(loader: DataLoader) -> int:
     """Return the number of batches of a loader; 0 if it is not known."""
     return len(loader) if isinstance(loader.dataset, Sized) else 0
@@ -262,8 +277,10 @@ def _noted() -> int:
 
 
 def _tell(runner: Runner, sentence: str) -> None:
-    """Print a line once, and write it to the log if that takes warnings."""
-    if runner.logger.isEnabledFor(logging.WARNING):
-        runner.logger.warning(sentence)
-    elif is_main_process():
+    """Log a line, and print it if the log does not show warnings; on the first process only."""
+    if not is_main_process():
+        return
+    runner.logger.warning(sentence)
+    consoles = [h for h in runner.logger.handlers if not isinstance(h, logging.FileHandler)]
+    if all(console.level > logging.WARNING for console in consoles):
         print(sentence, flush=True)

@@ -35,9 +35,7 @@ class WrittenFolder:
 
     def __enter__(self) -> 'WrittenFolder':
         self._in_threads, threading.excepthook = threading.excepthook, self._note
-        logging.FileHandler.handleError = (  # type: ignore[method-assign]
-            lambda handler, record: self._raise(handler, record)
-        )
+        setattr(logging.FileHandler, 'handleError', lambda *args: self._raise(*args))  # noqa: B010
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -52,7 +50,7 @@ class WrittenFolder:
         if self._is_ours(args.exc_value):
             self._unseen = args.exc_value
         else:
-            self._hook(args)
+            self._in_threads(args)
 
     def _raise(self, handler: logging.FileHandler, record: logging.LogRecord) -> None:
         """Raise the error that a log file has just met, if it is one of the disk."""
