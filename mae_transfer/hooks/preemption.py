@@ -15,7 +15,13 @@ from torch.utils.data import DataLoader
 
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.data_workers import protect_workers
-from mae_transfer.hooks.signal_watch import RunStopped, active_watch, name_of, start_watch
+from mae_transfer.hooks.signal_watch import (
+    RunStopped,
+    active_watch,
+    name_of,
+    start_watch,
+    stop_watch,
+)
 from mae_transfer.registry import HOOKS
 
 DUE = 'validation_due'  # in the message hub: the resumed run validates before its first step
@@ -42,12 +48,13 @@ class PreemptionHook(Hook):
         self._agreement: _Agreement | None = None  # in a training
         self._number = 0  # the signal that all processes know of
         self._due = False  # whether the run is stopped before a validation
-        self._validating = self._stopped = False
+        self._validating = self._started = self._stopped = False
         self._passes = self._common = 0
         self._trained = self._ends_epoch = False  # of this process's last step, if it made one
 
     def before_train(self, runner: Runner) -> None:
         """Let signals be noted, by this process and not by its data workers."""
+        self._started = active_watch() is None
         watch = start_watch()
         if watch is not None:
             watch.at_once = False
@@ -125,11 +132,13 @@ class PreemptionHook(Hook):
         hub['resumed_keys'][DUE] = True
 
     def after_run(self, runner: Runner) -> None:
-        """Pass on a signal that came when nothing was left to stop."""
-        if self._agreement is None or self._stopped:
+        """Restore the handlers; pass on a signal that came when nothing was left to stop."""
+        if self._agreement is None:
             return
         self._number = self._number or self._agreement.now(_noted())
-        if self._number:
+        if self._started:
+            stop_watch()
+        if self._number and not self._stopped:
             sentence = (
                 f'stopped by {name_of(self._number)} after the last iteration: the run is complete'
             )

@@ -92,7 +92,7 @@ class SignalWatch:
 
     def _handle(self, number: int, frame: object) -> None:
         """Note the signal, in the main thread, between two instructions of whatever it does."""
-        if self.noted or os.getpid() != self._pid:  # a forked child inherits the handler
+        if self.noted or os.getpid() != self._pid:  # a forked child inherits the handlers
             return
         self.noted = number
         if self.at_once:

@@ -129,8 +129,10 @@ def test_watch__a_forked_child_can_be_terminated():
     watch = start_watch()
     try:
         watch.at_once = False
-        child = FORK.Process(target=time.sleep, args=(60,))
+        running = FORK.Event()
+        child = FORK.Process(target=lambda: (running.set(), time.sleep(60)))
         child.start()
+        assert running.wait(30)
         os.kill(child.pid, signal.SIGINT)
         child.terminate()
         child.join(10)
