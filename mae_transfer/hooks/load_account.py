@@ -18,6 +18,7 @@ from mae_transfer.checkpoints.files.run_state import check_run_state
 from mae_transfer.checkpoints.layouts.facts import Facts, check_facts
 from mae_transfer.checkpoints.whole_file import facts_of, find_whole_model
 from mae_transfer.checkpoints.whole_model import ENCODER, ModelAccount, account_of_model
+from mae_transfer.compat.atomic_write import write_atomically
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
@@ -140,7 +141,7 @@ class LoadAccountHook(Hook):
             'model': None if self.account is None else self.account.to_dict(),
         }
         path = Path(runner.log_dir, FILE_NAME)
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_atomically(path, json.dumps(content, indent=2) + '\n')
         runner.logger.info(f'load account: {path}')
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torchvision.utils import make_grid
 
+from mae_transfer.compat.atomic_write import write_atomically
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.loops.accumulation import collate_one_pass
 from mae_transfer.masking.token_index import mask_from_restore
@@ -100,8 +101,8 @@ class ReconstructionHook(Hook):
         folder = Path(runner.work_dir, 'reconstructions')
         folder.mkdir(exist_ok=True)
         path = folder / f'iter_{runner.iter + 1}.png'
-        if not cv2.imwrite(str(path), picture[..., ::-1]):
-            raise OSError(f'cannot write {path}')
+        _, png = cv2.imencode('.png', picture[..., ::-1])
+        write_atomically(path, png.tobytes())
         runner.visualizer.add_image('reconstructions', picture, step=runner.iter + 1)
 
     def _picture(self, model: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Reports users' mistakes in one sentence, and bugs with their traceback."""
 
+import gc
 import inspect
 import linecache
 import os
@@ -9,6 +10,8 @@ import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
+from mae_transfer.hooks.signal_watch import RunStopped, start_watch, stop_watch
+from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
 from mae_transfer.run.processes import is_main_process, stop_processes
@@ -17,12 +20,20 @@ from mae_transfer.run.processes import is_main_process, stop_processes
 def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
     """Run a tool; report a user's mistake in one sentence with exit code 2.
 
+    A signal that asks the process to end ends it with one line and the code that shells give to the
+    signal; a training first ends its step and saves it.
+
     Args:
         tool: The function to run. Bugs in it keep their traceback.
         debug: Whether to show the traceback of every error.
     """
+    start_watch()
     try:
         tool()
+    except RunStopped as stop:
+        traceback.clear_frames(stop.__traceback__)
+        gc.collect()  # data loaders end their workers when they are collected
+        raise
     except Exception as error:
         sentence = None if debug else user_sentence(error)
         if sentence is None:
@@ -33,6 +44,7 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
         sys.exit(2)
     finally:
         stop_processes()
+        stop_watch()
 
 
 def user_sentence(error: Exception) -> str | None:
@@ -47,6 +59,10 @@ def user_sentence(error: Exception) -> str | None:
         return _unregistered(unregistered[1], unregistered[3])
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return text
+    if isinstance(error, DiskError):
+        return text
+    if isinstance(error, OSError) and (sentence := write_error(error)):
+        return sentence
     if isinstance(error, ImportError) and isinstance(error.__context__, ImportError):
         return user_sentence(error.__context__)  # MMEngine wraps what failed in custom_imports
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:

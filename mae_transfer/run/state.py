@@ -3,13 +3,14 @@
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
 
+from mae_transfer.hooks.signal_watch import active_watch, stop_watch
 from mae_transfer.run.processes import has_process_group, stop_processes
 
 
@@ -19,23 +20,29 @@ def restored_state() -> Iterator[None]:
 
     This covers MMEngine's global objects (default scope, message hub, logger, visualizer: a run of
     the same name in the same second would reuse those of the first), environment variables, the
-    process group, and cuDNN's settings. Random states are not restored: they advance as in any
-    training.
+    process group, cuDNN's settings, and what signals do. Random states are not restored: they
+    advance as in any training.
     """
     managed = {cls: dict(cls._instance_dict) for cls in _managers()}
     environment = dict(os.environ)
     cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     joined = has_process_group()
+    watch = active_watch()
     try:
         yield
     finally:
-        for cls in _managers():
-            _restore(cls._instance_dict, managed.get(cls, {}))
-        os.environ.clear()
-        os.environ.update(environment)
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
-        if not joined:
-            stop_processes()
+        if watch is None:
+            stop_watch()
+        else:
+            watch.at_once = True  # no training is going on that notes signals
+        with ExitStack() as closing:  # all of them, even if a disk is full
+            for cls in _managers():
+                _restore(cls._instance_dict, managed.get(cls, {}), closing)
+            os.environ.clear()
+            os.environ.update(environment)
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
+            if not joined:
+                closing.callback(stop_processes)
         if torch.cuda.is_available():
             gc.collect()  # runner, hooks and loops refer to each other, which keeps their memory
 
@@ -50,15 +57,15 @@ def _managers() -> list[type[ManagerMixin]]:
     return found
 
 
-def _restore(instances: dict, former: dict) -> None:
-    """Drop new instances, and close their files."""
+def _restore(instances: dict, former: dict, closing: ExitStack) -> None:
+    """Drop new instances, and let their files be closed."""
     for name, instance in instances.items():
         if former.get(name) is instance:
             continue
         if isinstance(instance, MMLogger):
             for handler in list(instance.handlers):
-                handler.close()
+                closing.callback(handler.close)
         elif isinstance(instance, Visualizer):
-            instance.close()
+            closing.callback(instance.close)
     instances.clear()
     instances.update(former)

@@ -19,6 +19,7 @@ from mae_transfer.run.config import (
     load_config,
     merge_options,
 )
+from mae_transfer.run.disk import WrittenFolder
 from mae_transfer.run.framework import import_framework
 from mae_transfer.run.guards import set_guards
 from mae_transfer.run.learning_rate import is_lr_scaled, say_other_batch, scale_lr
@@ -29,6 +30,7 @@ from mae_transfer.run.length import (
     set_length,
     validate_once,
 )
+from mae_transfer.run.lock import WorkDirLock
 from mae_transfer.run.metric_names import paper_metrics
 from mae_transfer.run.precision import set_amp
 from mae_transfer.run.processes import say, start_processes
@@ -102,6 +104,10 @@ def train(
     Raises:
         FileNotFoundError: The config, the data or a checkpoint does not exist.
         ValueError: An option, the data or a checkpoint is not valid, or the work dir is in use.
+        DiskError: The work dir cannot be written; names the last whole checkpoint.
+        RunStopped: A signal (Ctrl-C, SIGTERM, SIGUSR1, SIGHUP) stopped the run after a step, whose
+            checkpoint it names. A script that does not catch it ends with the exit code of the
+            signal, without a traceback.
     """
     options = cfg_options or {}
     if isinstance(allow_partial, str):
@@ -109,7 +115,7 @@ def train(
     if isinstance(resume, bool):
         resume = 'latest' if resume else None
     check_lengths(options, iters=iters, epochs=epochs, minutes=minutes)
-    with restored_state():
+    with WrittenFolder() as written, restored_state():
         # The config.
         cfg = load_config(config)
         name, recipe = config_name(cfg), length_of(cfg)
@@ -151,7 +157,8 @@ def train(
             scale_lr(cfg, get_world_size())
         else:
             say_other_batch(cfg, get_world_size())
-        with ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
+        written.folder = Path(cfg.work_dir)
+        with WorkDirLock(cfg.work_dir), ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
             runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
             last = LastMetricsHook()
             hooks = [replacing, last, ResumedOptionsHook()]

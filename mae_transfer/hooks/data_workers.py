@@ -1,0 +1,55 @@
+"""Keeps the workers of a data loader alive while their run ends at a signal.
+
+Ctrl-C, a closed terminal, Slurm and ``kill -- -GROUP`` signal the workers, too, and a training
+whose worker has died fails in the middle of its step.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from torch.utils.data import DataLoader
+
+from mae_transfer.hooks.signal_watch import SIGNALS
+
+LOOK = 1.0  # seconds between two looks at whether the parent is still there
+
+
+def protect_workers(loader: DataLoader) -> None:
+    """Let the workers of a loader ignore signals, as the training that they serve ends them.
+
+    Args:
+        loader: A loader whose workers start later; changed in place.
+    """
+    if loader.num_workers:
+        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+
+
+def _start_worker(former: Callable[[int], None] | None, worker_id: int) -> None:
+    """Protect this worker, then start it as the loader would have done."""
+    leave_signals_to_parent()
+    if former is not None:
+        former(worker_id)
+
+
+def leave_signals_to_parent() -> None:
+    """Ignore signals of all but the parent process, and end soon after it."""
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigtimedwait'):  # absent on macOS, where SIGTERM still ends a worker
+        # PyTorch ends a worker with SIGTERM. Blocked, the signal waits for the thread, which sees
+        # who has sent it; a handler in Python would not.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey, args=(os.getppid(),), name='signals', daemon=True).start()
+
+
+def _obey(parent: int) -> None:
+    """End this process when its parent says so or is gone."""
+    while os.getppid() == parent:
+        info = signal.sigtimedwait({signal.SIGTERM}, LOOK)
+        if info is not None and info.si_pid == parent:
+            os._exit(0)
+    os._exit(1)
