@@ -1,0 +1,57 @@
+"""What a process of a run tells the launcher that started it: why it fails.
+
+`mae_transfer/run/launch.py` gives each process a file for its error, and prints the first of them
+once. Other launchers, such as torchrun, have no part in this: there a process prints its error.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+# Set by mae_transfer/run/launch.py, which cannot import this file.
+LAUNCHER_PID = 'MAE_TRANSFER_LAUNCHER_PID'
+ERROR_FILE = 'MAE_TRANSFER_ERROR_FILE'
+
+
+def has_own_launcher() -> bool:
+    """Return whether our launcher started this very process and is still running."""
+    return os.environ.get(LAUNCHER_PID) == str(os.getppid())
+
+
+def tell_error(text: str, consequence: bool = False) -> None:
+    """Give an error to our launcher, or print it if there is none.
+
+    Args:
+        text: The error, as it is to be printed.
+        consequence: Whether it only follows from the failure of another process.
+    """
+    if has_own_launcher():
+        told = {'when': time.time(), 'text': text, 'consequence': consequence}
+        file = Path(os.environ[ERROR_FILE])
+        part = file.with_suffix('.part')
+        part.write_text(json.dumps(told), encoding='utf-8')
+        os.replace(part, file)
+    else:
+        # Not through sys.stderr: a thread that hangs may hold its lock.
+        os.write(2, f'{text}\n'.encode(errors='replace'))
+
+
+def end_process(code: int) -> None:
+    """End this process at once, without waiting for threads, other processes or the GPU.
+
+    Args:
+        code: Its exit code.
+    """
+    # In a thread, because a thread that hangs may hold the lock of a stream.
+    flush = threading.Thread(target=_flush, daemon=True)
+    flush.start()
+    flush.join(timeout=1.0)
+    os._exit(code)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
