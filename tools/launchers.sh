@@ -5,13 +5,16 @@ VENV_PYTHON="$TOOLS/../.venv/bin/python"
 if [ -z "${PYTHON:-}" ]; then
     if [ -x "$VENV_PYTHON" ]; then PYTHON=$VENV_PYTHON; else PYTHON=python; fi
 fi
+# Without it PyTorch's store prints a trace of C++ functions when the first process ends before another.
+export TORCH_CPP_LOG_LEVEL=${TORCH_CPP_LOG_LEVEL:-ERROR}
+
 LAUNCH="$TOOLS/../mae_transfer/run/launch.py"
 if [ ! -f "$LAUNCH" ]; then LAUNCH="$TOOLS/../../run/launch.py"; fi # in a wheel
 
-# require_number NAME VALUE LEAST MOST MEANING
+# require_number NAME VALUE LEAST MOST WHAT
 require_number() {
     if ! [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] || [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
-        echo "error: $1 must be $5, a whole number from $3 to $4, got '$2'" >&2
+        echo "error: $1 must be $5, got '$2'; give a whole number from $3 to $4" >&2
         exit 2
     fi
 }
@@ -21,9 +24,9 @@ run_on_all() {
     local gpus=$1 tool=$2
     shift 2
     local nodes=${NNODES:-1} port=${PORT:-${MASTER_PORT:-}} grace=${GRACE_SECONDS:-600}
-    require_number GPUS "$gpus" 1 4096 "the number of processes on this machine"
-    require_number NNODES "$nodes" 1 65536 "the number of machines"
-    require_number GRACE_SECONDS "$grace" 1 604800 "the time to end after a signal in seconds"
+    require_number GPUS "$gpus" 1 4096 "a number of processes"
+    require_number NNODES "$nodes" 1 65536 "a number of machines"
+    require_number GRACE_SECONDS "$grace" 1 604800 "the seconds to end after a signal"
     if [ -n "$port" ]; then require_number PORT "$port" 1 65535 "a port of the first machine"; fi
     local place=(--processes "$gpus" --grace "$grace")
     if [ "$nodes" -gt 1 ]; then
@@ -43,10 +46,10 @@ run_on_all() {
 # read_slurm_numbers: GPUS (8), GPUS_PER_NODE (8, at most GPUS) and CPUS_PER_TASK (5) into SLURM_NUMBERS
 read_slurm_numbers() {
     local gpus=${GPUS:-8} cpus=${CPUS_PER_TASK:-5} gpus_per_node
-    require_number GPUS "$gpus" 1 65536 "the number of processes"
+    require_number GPUS "$gpus" 1 65536 "a number of processes"
     gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
-    require_number GPUS_PER_NODE "$gpus_per_node" 1 "$gpus" "the number of processes on each machine"
-    require_number CPUS_PER_TASK "$cpus" 1 4096 "the number of CPU cores of each process"
+    require_number GPUS_PER_NODE "$gpus_per_node" 1 "$gpus" "a number of processes on each machine, at most GPUS"
+    require_number CPUS_PER_TASK "$cpus" 1 4096 "a number of CPU cores for each process"
     SLURM_NUMBERS=(--gres="gpu:$gpus_per_node" --ntasks="$gpus" --ntasks-per-node="$gpus_per_node"
         --cpus-per-task="$cpus")
 }
@@ -63,11 +66,11 @@ run_under_slurm() {
         "$PYTHON" "$TOOLS/$tool" "$@"
 }
 
-# submit_to_slurm PARTITION JOB_NAME TOOL ARGUMENTS...: queues slurm_job.sh
+# submit_to_slurm PARTITION JOB_NAME TOOL ARGUMENTS...: queues slurm_job.sh, to which NOTICE_SECONDS (120) count
 submit_to_slurm() {
     local partition=$1 job=$2 tool=$3 notice=${NOTICE_SECONDS:-120}
     shift 3
-    require_number NOTICE_SECONDS "$notice" 1 65535 "the time between signal and end of the job in seconds"
+    require_number NOTICE_SECONDS "$notice" 1 65535 "the seconds between signal and end of the job"
     read_slurm_numbers
     # shellcheck disable=SC2086
     exec sbatch --partition="$partition" --job-name="$job" "${SLURM_NUMBERS[@]}" \

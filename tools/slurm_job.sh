@@ -21,11 +21,12 @@ if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
     set -- "${CONTINUED[@]}" --resume
 fi
 
+STEP=
 NOTICED=
 INTERRUPTED=
 pass_on() { # SIGNAL
     INTERRUPTED=1
-    kill -s "$1" "$STEP"
+    if [ -n "$STEP" ] && kill -0 "$STEP" 2>/dev/null; then kill -s "$1" "$STEP"; fi
 }
 trap 'NOTICED=1; pass_on USR1' USR1
 trap 'pass_on TERM' TERM

@@ -20,6 +20,9 @@ shift 3
 require_number SLURM_BATCH "${SLURM_BATCH:-1}" 0 1 "whether to queue a batch job"
 if [ "${SLURM_BATCH:-1}" -eq 0 ] || [ -n "${SLURM_JOB_ID:-}" ]; then
     START=run_under_slurm
+elif ! command -v sbatch >/dev/null; then
+    echo "WARNING: there is no sbatch here, so the job runs under srun and is not queued again" >&2
+    START=run_under_slurm
 else
     START=submit_to_slurm
 fi

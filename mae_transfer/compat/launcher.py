@@ -21,22 +21,18 @@ def has_own_launcher() -> bool:
     return os.environ.get(LAUNCHER_PID) == str(os.getppid())
 
 
-def tell_error(text: str, consequence: bool = False) -> None:
-    """Give an error to our launcher, or print it if there is none.
+def tell_launcher(text: str, consequence: bool) -> None:
+    """Give the error that ends this process to our launcher, which prints that of one process.
 
     Args:
         text: The error, as it is to be printed.
         consequence: Whether it only follows from the failure of another process.
     """
-    if has_own_launcher():
-        told = {'when': time.time(), 'text': text, 'consequence': consequence}
-        file = Path(os.environ[ERROR_FILE])
-        part = file.with_suffix('.part')
-        part.write_text(json.dumps(told), encoding='utf-8')
-        os.replace(part, file)
-    else:
-        # Not through sys.stderr: a thread that hangs may hold its lock.
-        os.write(2, f'{text}\n'.encode(errors='replace'))
+    told = {'when': time.time(), 'text': text, 'consequence': consequence}
+    file = Path(os.environ[ERROR_FILE])
+    part = file.with_suffix('.part')
+    part.write_text(json.dumps(told), encoding='utf-8')
+    os.replace(part, file)
 
 
 def end_process(code: int) -> None:

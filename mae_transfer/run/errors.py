@@ -2,16 +2,15 @@
 
 import inspect
 import linecache
-import os
 import re
-import sys
 import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
-from mae_transfer.run.processes import is_main_process, stop_processes
+from mae_transfer.run.processes import stop_processes
+from mae_transfer.run.rank_errors import end_with_error
 
 
 def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
@@ -24,13 +23,8 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
     try:
         tool()
     except Exception as error:
-        sentence = None if debug else user_sentence(error)
-        if sentence is None:
-            raise
-        sys.stdout.flush()
-        rank = '' if is_main_process() else f' (process {os.environ.get("RANK", "?")})'
-        print(f'error{rank}: {sentence}', file=sys.stderr, flush=True)
-        sys.exit(2)
+        end_with_error(error, None if debug else user_sentence(error))
+        raise
     finally:
         stop_processes()
 

@@ -140,9 +140,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--node-rank', type=int, default=0, help='number of this machine, from 0')
     parser.add_argument('--address', default='localhost', help='address of the first machine')
     parser.add_argument('--port', type=int, default=0, help='port there; 0 = any that is free')
-    parser.add_argument(
-        '--grace', type=float, default=600.0, help='seconds to end after a signal'
-    )
+    parser.add_argument('--grace', type=float, default=600.0, help='seconds to end after a signal')
     parser.add_argument('script', help='program of each process')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, help='its arguments')
     return parser.parse_args()

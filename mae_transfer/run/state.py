@@ -26,8 +26,10 @@ def restored_state() -> Iterator[None]:
     environment = dict(os.environ)
     cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     joined = has_process_group()
+    failed = True
     try:
         yield
+        failed = False
     finally:
         for cls in _managers():
             _restore(cls._instance_dict, managed.get(cls, {}))
@@ -35,7 +37,7 @@ def restored_state() -> Iterator[None]:
         os.environ.update(environment)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
         if not joined:
-            stop_processes()
+            stop_processes(failed)
         if torch.cuda.is_available():
             gc.collect()  # runner, hooks and loops refer to each other, which keeps their memory
 

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
 from mae_transfer.hooks.same_classes import SameClassesHook
 from mae_transfer.hooks.save_predictions import SavePredictionsHook
+from mae_transfer.hooks.step_count import StepCountHook
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
     ConfigLike,
@@ -99,6 +100,7 @@ def test(
         if show_dir:
             runner.register_hook(SavePredictionsHook(str(show_dir), show_num))
         runner.register_hook(SameClassesHook(checkpoint))
+        runner.register_hook(StepCountHook())
         raw = runner.test()  # loads the checkpoint, once hooks such as EMAHook have their models
         metrics = paper_metrics(raw)
         if is_main_process():

@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 
 from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.hooks.nothing_left import NothingLeftHook
+from mae_transfer.hooks.step_count import StepCountHook
 from mae_transfer.loops.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
@@ -150,7 +151,12 @@ def train(
             runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
             _keep_length(cfg, former, minutes)
             last = LastMetricsHook()
-            for hook in (replacing, last, *([NothingLeftHook()] if resumed else [])):
+            for hook in (
+                replacing,
+                last,
+                StepCountHook(),
+                *([NothingLeftHook()] if resumed else []),
+            ):
                 runner.register_hook(hook)
             if warning:
                 runner.logger.warning(warning)
