@@ -44,9 +44,8 @@ from pathlib import Path
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 ORDERLY = {0, *(128 + number for number in STOPPING)}
 
-# Time for the other processes to say what they see, after the first failed; in seconds.
-SETTLE_S = 5.0
-# The same after a signal: one process died of it, and another may still be writing a checkpoint.
+# Seconds for the others to end after a process died of a signal that went to all: another may still
+# be writing a checkpoint.
 SETTLE_AFTER_SIGNAL_S = 30.0
 
 # What a process finds in its environment; mae_transfer/compat/launcher.py reads them.
@@ -124,7 +123,7 @@ def main() -> int:
     try:
         for local_rank in range(args.processes):
             ranks.append(start(args, local_rank, port, folder, former))
-        return wait_for(ranks, waited, args.grace)
+        return wait_for(ranks, waited, args.grace, args.settle)
     finally:
         kill(ranks)
         shutil.rmtree(folder)
@@ -141,6 +140,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--address', default='localhost', help='address of the first machine')
     parser.add_argument('--port', type=int, default=0, help='port there; 0 = any that is free')
     parser.add_argument('--grace', type=float, default=600.0, help='seconds to end after a signal')
+    parser.add_argument(
+        '--settle',
+        type=float,
+        default=5.0,
+        help='seconds for the others to say what they see, after a process failed',
+    )
     parser.add_argument('script', help='program of each process')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, help='its arguments')
     return parser.parse_args()
@@ -209,7 +214,7 @@ def reserve_port(args: argparse.Namespace) -> Port:
     if args.nodes > 1:
         try:
             socket.getaddrinfo(args.address, args.port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise ValueError(
                 f'MASTER_ADDR={args.address}: there is no machine of this name ({error}); give the '
                 "first machine's name or address"
@@ -276,13 +281,16 @@ def start(
     return Rank(number, process, error_file)
 
 
-def wait_for(ranks: list[Rank], waited: set[signal.Signals], grace_s: float) -> int:
+def wait_for(
+    ranks: list[Rank], waited: set[signal.Signals], grace_s: float, settle_s: float
+) -> int:
     """Wait for all processes, passing signals on and ending what hangs.
 
     Args:
         ranks: The processes.
         waited: The signals that are blocked, SIGCHLD among them.
         grace_s: Seconds for the processes to end after a signal.
+        settle_s: Seconds for the others to end after a process failed.
 
     Returns:
         The exit code.
@@ -291,7 +299,7 @@ def wait_for(ranks: list[Rank], waited: set[signal.Signals], grace_s: float) -> 
     deadline = float('inf')
     while reap(ranks):
         if any(rank.failed() for rank in ranks):
-            settle = SETTLE_S if stopped_by is None else SETTLE_AFTER_SIGNAL_S
+            settle = settle_s if stopped_by is None else SETTLE_AFTER_SIGNAL_S
             first = min(rank.ended for rank in ranks if rank.failed())
             deadline = min(deadline, time.monotonic() + max(0.0, first + settle - time.time()))
         if time.monotonic() >= deadline:
