@@ -190,7 +190,7 @@ class Watch:
     def _verdict(self, lost: list[int], text: str) -> Verdict:
         """Let the first process that is left speak."""
         left = [rank for rank in self._in_state('running') if rank not in lost]
-        return Verdict(f'error: {text}', min(left, default=self.rank))
+        return Verdict(text, min(left, default=self.rank))
 
     def _in_state(self, state: str) -> list[int]:
         return [rank for rank, beat in sorted(self.beats.items()) if beat.state == state]
@@ -304,10 +304,10 @@ class Heartbeat:
         if not speaks:
             time.sleep(3 * self.interval_s)
         if has_own_launcher():
-            tell_launcher(verdict.text, consequence=not speaks)
+            tell_launcher(verdict.text, 'run' if speaks else 'consequence')
         elif speaks:
             # Not through sys.stderr: the thread that hangs may hold its lock.
-            os.write(2, f'{verdict.text}\n'.encode(errors='replace'))
+            os.write(2, f'error: {verdict.text}\n'.encode(errors='replace'))
         end_process(HUNG)
 
     def _read(self) -> dict[int, Beat]:

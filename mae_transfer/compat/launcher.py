@@ -21,14 +21,15 @@ def has_own_launcher() -> bool:
     return os.environ.get(LAUNCHER_PID) == str(os.getppid())
 
 
-def tell_launcher(text: str, consequence: bool) -> None:
+def tell_launcher(text: str, role: str) -> None:
     """Give the error that ends this process to our launcher, which prints that of one process.
 
     Args:
-        text: The error, as it is to be printed.
-        consequence: Whether it only follows from the failure of another process.
+        text: The error, without the name of this process.
+        role: 'cause' of the failure of a run; 'consequence' of the failure of another process; or
+            'run', if it is not about this process, but about all.
     """
-    told = {'when': time.time(), 'text': text, 'consequence': consequence}
+    told = {'when': time.time(), 'text': text, 'role': role}
     file = Path(os.environ[ERROR_FILE])
     part = file.with_suffix('.part')
     part.write_text(json.dumps(told), encoding='utf-8')

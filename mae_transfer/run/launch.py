@@ -94,14 +94,15 @@ class Failure:
     Attributes:
         rank: The process.
         when: When it happened, by the clock of the system.
-        text: What to print.
-        consequence: Whether it failed only because another process did.
+        text: The reason, without the name of the process.
+        role: 'cause'; 'consequence' of another failure; or 'run' for a reason that is not this
+            process's, but the whole run's.
     """
 
     rank: Rank
     when: float
     text: str
-    consequence: bool
+    role: str = 'cause'
 
 
 def main() -> int:
@@ -376,15 +377,17 @@ def result(ranks: list[Rank], stopped_by: int | None) -> int:
     """
     failures = sorted(
         (failure_of(rank) for rank in ranks if rank.failed()),
-        key=lambda failure: (failure.consequence, failure.when),
+        key=lambda failure: (failure.role == 'consequence', failure.when),
     )
     if failures:
         first, *others = failures
         code = first.rank.code or 0
         if stopped_by is not None and code == -stopped_by:
             return 128 + stopped_by  # it was not yet, or no longer, ready to write a checkpoint
-        say(first.text)
-        unlike = [other.rank for other in others if not same(first, other)]
+        causes = [other for other in others if other.role != 'consequence']
+        unlike = [other.rank for other in causes if other.text != first.text]
+        of_all = first.role == 'run' or (not unlike and len(causes) == len(ranks) - 1)
+        say(f'error: {first.text}' if of_all else f'error ({named([first.rank])}): {first.text}')
         if unlike:
             say(f'{named(unlike)} failed as well, later and with other errors')
         return code if code > 0 else 128 - code
@@ -397,22 +400,14 @@ def failure_of(rank: Rank) -> Failure:
     code = rank.code or 0
     if rank.error_file.exists():
         told = json.loads(rank.error_file.read_text(encoding='utf-8'))
-        return Failure(rank, told['when'], told['text'], told['consequence'])
+        return Failure(rank, told['when'], told['text'], told['role'])
     if code > 0:
-        text = f'error: process {rank.number} ended with exit code {code}'
+        text = f'ended with exit code {code}'
     else:
         hint = HINTS.get(signal.Signals(-code))
         name = signal.Signals(-code).name
-        text = f'error: process {rank.number} was killed by {name}' + (f', {hint}' if hint else '')
-    return Failure(rank, rank.ended, text, False)
-
-
-def same(first: Failure, other: Failure) -> bool:
-    """Return whether a failure adds nothing to the first one: it follows from it or equals it."""
-    if other.consequence:
-        return True
-    numbers = f'process {first.rank.number}', f'process {other.rank.number}'
-    return first.text.replace(numbers[0], '') == other.text.replace(numbers[1], '')
+        text = f'killed by {name}' + (f', {hint}' if hint else '')
+    return Failure(rank, rank.ended, text)
 
 
 def named(ranks: list[Rank]) -> str:

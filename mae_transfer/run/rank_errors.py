@@ -23,27 +23,22 @@ def end_with_error(error: Exception, sentence: str | None) -> None:
         sentence: The user's mistake in a sentence, or None if the error is a bug.
     """
     joined, by_us = has_process_group(), has_own_launcher()
-    number = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '?'
-    lost = is_lost_connection(error)
-    code = 1
-    if lost:
-        text = f'error (process {number}): another process has ended or does not answer'
+    code, role = 1, 'cause'
+    if is_lost_connection(error):
+        text, role = 'another process has ended or does not answer', 'consequence'
     elif sentence is not None:
-        code = HUNG if isinstance(error, MissingProcessError) else 2
-        text = (
-            f'error: {sentence}' if is_main_process() else f'error (process {number}): {sentence}'
-        )
+        text, code = sentence, HUNG if isinstance(error, MissingProcessError) else 2
     elif joined or by_us:
-        text = ''.join(traceback.format_exception(error)).rstrip()
-        if by_us:
-            text = f'error: process {number} failed\n{text}'
+        text = '\n' + ''.join(traceback.format_exception(error)).rstrip()
     else:
         return
     if by_us:
-        tell_launcher(text, consequence=lost)
+        tell_launcher(text, role)
     else:
         sys.stdout.flush()
-        print(text, file=sys.stderr, flush=True)
+        number = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '?'
+        name = '' if is_main_process() and role == 'cause' else f' (process {number})'
+        print(f'error{name}: {text}', file=sys.stderr, flush=True)
     if joined:
         end_process(code)
     sys.exit(code)

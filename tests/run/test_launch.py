@@ -52,34 +52,39 @@ def test_launch__that_is_killed_stops_its_processes(tmp_path):
 
 
 def test_launch__says_the_same_error_once(tmp_path):
-    """Also if it names the process."""
-    actions = [f'tell:error (process {rank}): no key lr+exit:2' for rank in range(3)]
-    code, error = Launch(tmp_path, *actions).end()
-    assert code == 2
-    assert error.count('no key lr') == error.count('\n') == 1
+    code, error = Launch(tmp_path, *['tell:no key lr+exit:2'] * 3).end()
+    assert code == 2 and error == 'error: no key lr\n'
+
+
+def test_launch__prints_what_is_said_of_the_whole_run(tmp_path):
+    actions = ['ignore+wait', 'run:process 0 is frozen+exit:4', 'lost:late+later:0.1+exit:4']
+    code, error = Launch(tmp_path, *actions, options=('--settle', '0.5')).end()
+    assert code == 4 and error == 'error: process 0 is frozen\n'
 
 
 @pytest.mark.parametrize('first', [0, 1])
 def test_launch__prints_the_cause_and_not_its_consequences(tmp_path, first):
     """Whichever process ends first: the one with the bug may take longer to end."""
     actions = ['lost:connection closed+exit:1'] * 3
-    actions[1] = f'tell:error: process 1 failed: boom+later:{0.5 * first}+exit:3'
+    actions[1] = f'tell:boom+later:{0.5 * first}+exit:3'
     code, error = Launch(tmp_path, *actions).end()
-    assert code == 3 and error == 'error: process 1 failed: boom\n'
+    assert code == 3 and error == 'error (process 1): boom\n'
 
 
 def test_launch__counts_errors_that_differ(tmp_path):
-    actions = ['later:0.3+tell:error: late+exit:1', 'tell:error: early+exit:1']
+    actions = ['later:0.3+tell:late+exit:1', 'tell:early+exit:1']
     code, error = Launch(tmp_path, *actions).end()
     assert code == 1
-    assert error == 'error: early\nprocess 0 failed as well, later and with other errors\n'
+    assert (
+        error == 'error (process 1): early\nprocess 0 failed as well, later and with other errors\n'
+    )
 
 
 def test_launch__ends_the_others_when_one_fails(tmp_path):
     actions = ['child+ignore+wait', 'ignore+wait', 'child+exit:5']
     run = Launch(tmp_path, *actions, options=('--settle', '0.3'))
     code, error = run.end(timeout_s=15)
-    assert code == 5 and error == 'error: process 2 ended with exit code 5\n'
+    assert code == 5 and error == 'error (process 2): ended with exit code 5\n'
     assert run.left() == [] and run.signals() == [''] * 3
 
 
@@ -89,7 +94,7 @@ def test_launch__ends_the_others_when_one_fails(tmp_path):
 def test_launch__names_a_process_that_was_killed(tmp_path, number, hint):
     code, error = Launch(tmp_path, 'exit:0', f'child+kill:{number}').end()
     assert code == 128 + number
-    assert f'process 1 was killed by {number.name}' in error and hint in error
+    assert f'error (process 1): killed by {number.name}' in error and hint in error
 
 
 def test_launch__ends_well_only_if_all_do(tmp_path):

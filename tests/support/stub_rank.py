@@ -9,7 +9,8 @@ signal. Actions, several of them connected by '+':
 - ``stop``: at a signal, take a moment and exit with 128 + its number, as a training does;
 - ``ignore``: note signals and go on; ``plain``: leave signals as they are;
 - ``later:S``: go on after S seconds;
-- ``tell:TEXT`` and ``lost:TEXT``: give an error to the launcher, the second one as a consequence;
+- ``tell:TEXT``, ``lost:TEXT``, ``run:TEXT``: give an error to the launcher, as a cause, as a
+  consequence, or as one of the whole run;
 - ``exit:N``, ``kill:N``, ``print:TEXT``; ``wait`` for a long time.
 """
 
@@ -55,9 +56,9 @@ def main() -> None:
         elif name == 'later':
             ready()
             time.sleep(float(value))
-        elif name in ('tell', 'lost'):
+        elif name in ('tell', 'lost', 'run'):
             tell = runpy.run_path(str(LAUNCHER))['tell_launcher']
-            tell(value, consequence=name == 'lost')
+            tell(value, {'tell': 'cause', 'lost': 'consequence', 'run': 'run'}[name])
         elif name == 'exit':
             ready()
             sys.exit(int(value))
