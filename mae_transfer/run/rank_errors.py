@@ -26,8 +26,10 @@ def end_with_error(error: Exception, sentence: str | None) -> None:
     code, role = 1, 'cause'
     if is_lost_connection(error):
         text, role = 'another process has ended or does not answer', 'consequence'
+    elif isinstance(error, MissingProcessError):
+        text, code, role = str(error), HUNG, 'run'
     elif sentence is not None:
-        text, code = sentence, HUNG if isinstance(error, MissingProcessError) else 2
+        text, code = sentence, 2
     elif joined or by_us:
         text = '\n' + ''.join(traceback.format_exception(error)).rstrip()
     else:
@@ -37,7 +39,7 @@ def end_with_error(error: Exception, sentence: str | None) -> None:
     else:
         sys.stdout.flush()
         number = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '?'
-        name = '' if is_main_process() and role == 'cause' else f' (process {number})'
+        name = '' if is_main_process() and role != 'consequence' else f' (process {number})'
         print(f'error{name}: {text}', file=sys.stderr, flush=True)
     if joined:
         end_process(code)
