@@ -59,11 +59,29 @@ run_under_slurm() {
     local partition=$1 job=$2 tool=$3
     shift 3
     read_slurm_numbers
+    if ! command -v srun >/dev/null; then
+        echo "error: there is no srun here: start this on a machine of a Slurm cluster" >&2
+        exit 2
+    fi
     # SRUN_ARGS may contain several words, so it is not quoted.
     # shellcheck disable=SC2086
     exec srun --partition="$partition" --job-name="$job" "${SLURM_NUMBERS[@]}" --kill-on-bad-exit=1 \
         ${SRUN_ARGS:-} \
         "$PYTHON" "$TOOLS/$tool" "$@"
+}
+
+# train_under_slurm PARTITION JOB_NAME TOOL ARGUMENTS...: in a batch job, or at once
+train_under_slurm() {
+    read_slurm_numbers
+    require_number SLURM_BATCH "${SLURM_BATCH:-1}" 0 1 "1 (queue a batch job) or 0 (run at once)"
+    if [ "${SLURM_BATCH:-1}" -eq 0 ] || [ -n "${SLURM_JOB_ID:-}" ]; then
+        run_under_slurm "$@"
+    elif ! command -v sbatch >/dev/null; then
+        echo "WARNING: there is no sbatch here, so the job runs under srun and is not queued again" >&2
+        run_under_slurm "$@"
+    else
+        submit_to_slurm "$@"
+    fi
 }
 
 # submit_to_slurm PARTITION JOB_NAME TOOL ARGUMENTS...: queues slurm_job.sh, to which NOTICE_SECONDS (120) count

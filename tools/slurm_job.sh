@@ -46,7 +46,7 @@ while :; do
 done
 
 if [ -n "$NOTICED" ] && [ "$STATUS" -eq 138 ]; then
-    echo "$(date '+%F %T') job $SLURM_JOB_ID: stopped by SIGUSR1 with a checkpoint; back into the queue" >&2
+    echo "$(date '+%F %T') job $SLURM_JOB_ID: stopped by SIGUSR1, goes back into the queue" >&2
     scontrol requeue "$SLURM_JOB_ID"
     exit
 fi

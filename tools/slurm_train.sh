@@ -17,13 +17,4 @@ CONFIG=$3
 shift 3
 
 . "$(dirname "${BASH_SOURCE[0]}")/launchers.sh"
-require_number SLURM_BATCH "${SLURM_BATCH:-1}" 0 1 "whether to queue a batch job"
-if [ "${SLURM_BATCH:-1}" -eq 0 ] || [ -n "${SLURM_JOB_ID:-}" ]; then
-    START=run_under_slurm
-elif ! command -v sbatch >/dev/null; then
-    echo "WARNING: there is no sbatch here, so the job runs under srun and is not queued again" >&2
-    START=run_under_slurm
-else
-    START=submit_to_slurm
-fi
-$START "$PARTITION" "$JOB_NAME" train.py "$CONFIG" --launcher slurm "$@"
+train_under_slurm "$PARTITION" "$JOB_NAME" train.py "$CONFIG" --launcher slurm "$@"

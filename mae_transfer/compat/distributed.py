@@ -260,22 +260,23 @@ def _open_stores(
         MissingProcessError: There is no store, or it does not answer.
     """
     holds = rank == 0 and os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True'
-    options = {'timeout': patience, 'wait_for_workers': False}
-    opened: list[dist.Store] = []
+    opened: list[dist.TCPStore] = []
 
-    def connect() -> None:
-        opened.append(dist.TCPStore(host, port, world_size, **options))
+    def connect(is_master: bool = False) -> None:
+        store = dist.TCPStore(
+            host, port, world_size, is_master, timeout=patience, wait_for_workers=False
+        )
+        opened.append(store)
 
     if holds:
         try:
-            server = dist.TCPStore(host, port, world_size, is_master=True, **options)
+            connect(is_master=True)
         except dist.DistNetworkError as error:
             reason = str(error).partition('\n')[0]
             raise ValueError(
                 f'MASTER_PORT={port} cannot be used on this machine: choose another one ({reason})'
             ) from error
-        opened.append(server)
-        port = server.port
+        port = opened[0].port
     else:
         _wait_for_port(host, port, world_size, timeout_s)
     # A program that accepts connections and never answers would be waited for without end.

@@ -239,7 +239,11 @@ def reserve_port(args: argparse.Namespace) -> Port:
 
 
 def start(
-    args: argparse.Namespace, local_rank: int, port: Port, folder: Path, mask: set[signal.Signals]
+    args: argparse.Namespace,
+    local_rank: int,
+    port: Port,
+    folder: Path,
+    mask: set[int | signal.Signals],
 ) -> Rank:
     """Start a process in a session of its own.
 
