@@ -19,6 +19,7 @@ they go on afterwards.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -361,6 +362,7 @@ def start_heartbeat(store: dist.Store, rank: int, world_size: int, timeout_s: fl
     """
     global _heartbeat
     _heartbeat = Heartbeat(store, rank, world_size, timeout_s)
+    atexit.register(stop_heartbeat, failed=False)  # threads that call C++ must end before Python
     _heartbeat.call_the_roll()
 
 
