@@ -30,6 +30,9 @@ def restored_state() -> Iterator[None]:
     try:
         yield
         failed = False
+    except SystemExit:  # an end that all processes agree on
+        failed = False
+        raise
     finally:
         for cls in _managers():
             _restore(cls._instance_dict, managed.get(cls, {}))
