@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Evaluate in several processes: tools/dist_test.sh CONFIG CHECKPOINT GPUS [ARGUMENTS OF test.py]
-# Ports and machines as in dist_train.sh.
+# Signals, ports and machines as in dist_train.sh.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then

@@ -18,7 +18,7 @@ custom_hooks = [dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook')]
 env_cfg = dict(
     cudnn_benchmark=True,  # each recipe trains at one image size
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    dist_cfg=dict(backend='nccl', timeout=600),  # seconds,
 )
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 log_level = 'INFO'

@@ -3,9 +3,7 @@
 import gc
 import inspect
 import linecache
-import os
 import re
-import sys
 import traceback
 from collections.abc import Callable
 
@@ -14,7 +12,8 @@ from mae_transfer.hooks.signal_watch import RunStopped, start_watch, stop_watch
 from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
-from mae_transfer.run.processes import is_main_process, stop_processes
+from mae_transfer.run.processes import stop_processes
+from mae_transfer.run.rank_errors import end_with_error
 
 
 def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
@@ -35,13 +34,8 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
         gc.collect()  # data loaders end their workers when they are collected
         raise
     except Exception as error:
-        sentence = None if debug else user_sentence(error)
-        if sentence is None:
-            raise
-        sys.stdout.flush()
-        rank = '' if is_main_process() else f' (process {os.environ.get("RANK", "?")})'
-        print(f'error{rank}: {sentence}', file=sys.stderr, flush=True)
-        sys.exit(2)
+        end_with_error(error, None if debug else user_sentence(error))
+        raise
     finally:
         stop_processes()
         stop_watch()

@@ -28,8 +28,13 @@ def restored_state() -> Iterator[None]:
     cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     joined = has_process_group()
     watch = active_watch()
+    failed = True
     try:
         yield
+        failed = False
+    except SystemExit:  # an end that all processes agree on
+        failed = False
+        raise
     finally:
         if watch is None:
             stop_watch()
@@ -42,7 +47,7 @@ def restored_state() -> Iterator[None]:
             os.environ.update(environment)
             torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
             if not joined:
-                closing.callback(stop_processes)
+                closing.callback(stop_processes, failed)
         if torch.cuda.is_available():
             gc.collect()  # runner, hooks and loops refer to each other, which keeps their memory
 

@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mae_transfer.hooks.step_count import StepCountHook
 from mae_transfer.run.guards import without_guards
 from mae_transfer.run.schedule import INTERVAL_HOOKS
 from mae_transfer.run.state import restored_state
@@ -100,6 +101,7 @@ def measure_step(cfg: Config) -> StepTime:
     with restored_state(), tempfile.TemporaryDirectory(prefix='mae-transfer-trial-') as folder:
         runner_type = RUNNERS.get(cfg.get('runner_type', 'Runner'))
         runner = runner_type.from_cfg(_trial(cfg, folder))
+        runner.register_hook(StepCountHook())
         runner.register_hook(clock)
         with suppress(_Enough):
             runner.train()

@@ -11,6 +11,7 @@ from mae_transfer.checkpoints.files.last_checkpoint import last_checkpoint
 from mae_transfer.hooks.bad_files import BadFilesHook
 from mae_transfer.hooks.same_classes import SameClassesHook
 from mae_transfer.hooks.save_predictions import SavePredictionsHook
+from mae_transfer.hooks.step_count import StepCountHook
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
     ConfigLike,
@@ -100,6 +101,7 @@ def test(
         if show_dir:
             runner.register_hook(SavePredictionsHook(str(show_dir), show_num))
         runner.register_hook(SameClassesHook(checkpoint))
+        runner.register_hook(StepCountHook())
         if not any(isinstance(hook, BadFilesHook) for hook in runner.hooks):
             runner.register_hook(BadFilesHook())
         raw = runner.test()  # loads the checkpoint, once hooks such as EMAHook have their models

@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 
 from mae_transfer.hooks.last_metrics import LastMetricsHook
 from mae_transfer.hooks.nothing_left import NothingLeftHook
+from mae_transfer.hooks.step_count import StepCountHook
 from mae_transfer.loops.accumulation import count_steps
 from mae_transfer.run.check_data import check_data
 from mae_transfer.run.config import (
@@ -161,7 +162,7 @@ def train(
         with WorkDirLock(cfg.work_dir), ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
             runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
             last = LastMetricsHook()
-            hooks = [replacing, last, ResumedOptionsHook()]
+            hooks = [replacing, last, StepCountHook(), ResumedOptionsHook()]
             if length := length_of(cfg):
                 hooks.append(RecordLengthHook(length, minutes, count_validations(cfg) == 1))
             if resumed:

@@ -1,13 +1,19 @@
 """The process group: what launchers leave in the environment, and two real processes over gloo."""
 
+import socket
+
 import pytest
 import torch
 import torch.distributed as dist
 
 from mae_transfer.compat import distributed
 from mae_transfer.compat.distributed import (
+    MissingProcessError,
+    check_timeout,
     first_host,
     init_process_group,
+    is_lost_connection,
+    leave_process_group,
     torchrun_environment,
     use_cpu_model_wrapper,
 )
@@ -119,9 +125,73 @@ def test_init_process_group__names_all_missing_variables(monkeypatch):
         init_process_group('pytorch')
 
 
+@pytest.mark.parametrize('seconds', [0, -1, True, '600', float('nan'), 1e9, None])
+def test_check_timeout__names_the_key_and_the_value(seconds):
+    with pytest.raises(ValueError, match=f'some.key must be a positive number .* got {seconds!r}'):
+        check_timeout(seconds, 'some.key')
+
+
+def join_as(monkeypatch, **variables: str) -> None:
+    given = dict(RANK='0', WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1') | variables
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    try:
+        init_process_group('pytorch', timeout_s=0.5)
+    finally:
+        distributed._parent_watch.stop()
+
+
+def test_init_process_group__names_the_port_in_use(monkeypatch):
+    with socket.create_server(('', 0)) as foreign:
+        port = str(foreign.getsockname()[1])
+        with pytest.raises(ValueError, match=f'MASTER_PORT={port} cannot be used .*another'):
+            join_as(monkeypatch, MASTER_PORT=port)
+
+
+@pytest.mark.parametrize(
+    ('variables', 'match'),
+    [({'RANK': '2'}, 'RANK=2 must be smaller than WORLD_SIZE=2'), ({}, 'MASTER_PORT=70000 must')],
+)
+def test_init_process_group__refuses_numbers_out_of_range(monkeypatch, variables, match):
+    with pytest.raises(ValueError, match=match):
+        join_as(monkeypatch, MASTER_PORT='70000', **variables)
+
+
+def test_init_process_group__says_that_the_first_process_has_not_come(monkeypatch):
+    port = free_port()
+    with pytest.raises(MissingProcessError, match=f'process 0 of 2 .*joined .*127.0.0.1:{port}'):
+        join_as(monkeypatch, RANK='1', MASTER_PORT=port)
+
+
+def test_init_process_group__does_not_wait_for_a_program_that_never_answers(monkeypatch):
+    foreign = socket.create_server(('127.0.0.1', 0))
+    port = str(foreign.getsockname()[1])
+    with pytest.raises(MissingProcessError, match='does not answer .* another program'):
+        join_as(monkeypatch, RANK='1', MASTER_PORT=port)
+    foreign.detach()  # stays open: torch, which waits in a thread, would print a trace
+
+
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (RuntimeError('[gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:1'), True),
+        (RuntimeError('[gloo/transport/tcp/buf.cc:8] Timed out waiting 9ms for recv'), True),
+        (dist.DistNetworkError('Connection reset by peer'), True),
+        (dist.DistBackendError('NCCL error\nncclRemoteError: A call failed possibly'), True),
+        (dist.DistBackendError('NCCL error\nncclInvalidUsage: Duplicate GPU'), False),
+        (RuntimeError('Connection closed by peer'), False),
+        (ConnectionResetError('Connection reset by peer'), False),
+        (RuntimeError('[gloo/algorithm.cc:8] op.preamble.length <= op.nbytes. 4 vs 2'), False),
+    ],
+)
+def test_is_lost_connection__of_another_process_only(error, expected):
+    assert is_lost_connection(error) is expected
+
+
 def test_init_process_group__refuses_more_processes_than_gpus(monkeypatch):
     for name in distributed.TORCHRUN_VARIABLES:
         monkeypatch.setenv(name, '2')
+    monkeypatch.setenv('WORLD_SIZE', '3')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     with pytest.raises(ValueError, match='LOCAL_RANK is 2, but this machine has 2 GPUs'):
@@ -136,11 +206,18 @@ def test_init_process_group__backend_and_device(monkeypatch, has_cuda, backend):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setattr(torch.cuda, 'set_device', lambda index: calls.append(index))
-    monkeypatch.setattr(
-        dist, 'init_process_group', lambda name, timeout: calls.append((name, timeout.seconds))
-    )
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('MASTER_PORT', '0')
+    monkeypatch.setenv('MASTER_ADDR', 'localhost')
+
+    def join(name, store, rank, world_size, timeout):
+        calls.append((name, rank, world_size, timeout.total_seconds()))
+
+    monkeypatch.setattr(dist, 'init_process_group', join)
     init_process_group('pytorch', timeout_s=90)
-    assert calls == ([1] if has_cuda else []) + [(backend, 90)]
+    distributed._parent_watch.stop()
+    # Collectives wait longer than the watch.
+    assert calls == ([1] if has_cuda else []) + [(backend, 0, 1, 240)]
 
 
 def test_use_cpu_model_wrapper__names_no_device(monkeypatch):
@@ -179,7 +256,8 @@ def add_up_ranks(launcher: str) -> None:
     number = torch.tensor(dist.get_rank() + 1)
     dist.all_reduce(number)
     print(dist.get_backend(), dist.get_rank(), number.item())
-    dist.destroy_process_group()
+    leave_process_group(failed=False)
+    assert not dist.is_initialized()
 
 
 def slurm_variables() -> list[dict[str, str]]:

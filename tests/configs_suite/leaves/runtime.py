@@ -30,7 +30,7 @@ EVERY_RUN = dict(
     env_cfg=dict(
         cudnn_benchmark=True,
         mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-        dist_cfg=dict(backend='nccl'),
+        dist_cfg=dict(backend='nccl', timeout=600),
     ),
     log_level='INFO',
     load_from=None,
