@@ -128,7 +128,7 @@ def nonfinite_weight(model: nn.Module) -> str | None:
 
 
 def nonfinite_gradient(model: nn.Module) -> str | None:
-    """Return the parameter whose gradient, not finite, was computed first: the last in order."""
+    """Return the last parameter, as gradients are computed from the end, with such a gradient."""
     found = [n for n, p in model.named_parameters() if p.grad is not None and not is_finite(p.grad)]
     return found[-1] if found else None
 

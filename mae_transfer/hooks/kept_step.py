@@ -58,12 +58,15 @@ def running_statistics(model: nn.Module) -> list[Tensor]:
 def copy_containers(value: Any) -> Any:
     """Copy the containers of a batch, not their tensors.
 
-    Preprocessors put padded masks and mixed labels into the samples of the batch.
+    Preprocessors put padded masks, mixed labels and meta data into the samples of the batch.
     """
+    if isinstance(value, Tensor):
+        return value
     if isinstance(value, BaseDataElement):
         new = value.__class__.__new__(value.__class__)
-        fields = {name: copy_containers(field) for name, field in value.__dict__.items()}
-        new.__dict__.update(fields)
+        for name, item in value.__dict__.items():
+            nested = isinstance(item, BaseDataElement | set)  # sets: the names of the fields
+            new.__dict__[name] = copy_containers(item) if nested else item
         return new
     if isinstance(value, dict):
         return {key: copy_containers(item) for key, item in value.items()}

@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from torch import Tensor
 
@@ -91,6 +91,8 @@ class NonFiniteGuardHook(Hook):
         self.rollbacks = 0
         self._steps: FiniteSteps | None = None
         self._statistics: list[Tensor] = []
+        self._good: str | None = None  # the last good checkpoint before the steps in a row
+        self._saved = True  # whether there may be a checkpoint since the run last went back
         self._end: Exception | None = None
 
     # ---- around a run ------------------------------------------------------------------------
@@ -98,10 +100,10 @@ class NonFiniteGuardHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start to watch the optimizer, after the run has been resumed."""
         wrapper = runner.optim_wrapper
-        if not isinstance(wrapper, OptimWrapper):
+        if isinstance(wrapper, OptimWrapperDict) or not isinstance(wrapper, OptimWrapper):
             runner.logger.warning(
-                f'NonFiniteGuardHook does not guard this run: optim_wrapper is a '
-                f'{type(wrapper).__name__}, not an OptimWrapper'
+                f'NonFiniteGuardHook does not guard this run: its optim_wrapper is of the type '
+                f'{type(wrapper).__name__}, not one OptimWrapper'
             )
             return
         self._statistics = running_statistics(runner.model)
@@ -122,6 +124,7 @@ class NonFiniteGuardHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note what was skipped so far, if anything was."""
+        self._saved = self._saved or not self.in_row
         if self.skipped:
             checkpoint['meta'][META] = dict(skipped=list(self.skipped), rollbacks=self.rollbacks)
 
@@ -172,9 +175,9 @@ class NonFiniteGuardHook(Hook):
         everyone = all_gather_object(facts)
         culprit = next((i for i, f in enumerate(everyone) if not math.isfinite(f['loss'])), 0)
         facts = everyone[culprit] | dict(process=culprit, processes=len(everyone))
-        is_last = self.in_row >= self.max_in_row
-        good = _last_good(runner) if is_last or facts['weight'] else None
-        kept = self._keep(runner, step, facts, good)
+        if self._good is None or (self.in_row == 1 and self._saved):
+            self._good = _last_good(runner)  # checkpoints that follow are of the same weights
+        kept = self._keep(runner, step, facts | dict(last_good=self._good))
         where = f' on process {culprit}' if len(everyone) > 1 else ''
         runner.logger.warning(
             f'iteration {step.iteration} was skipped: its loss is {facts["loss"]:.4g}{where}, '
@@ -182,8 +185,8 @@ class NonFiniteGuardHook(Hook):
             f'{len(facts["pictures"])}); {facts["cause"]}; {len(self.skipped)} skipped so far, '
             f'{self.in_row} in a row; {kept}'
         )
-        if is_last:
-            self._end = self._choose_end(runner, good)
+        if self.in_row >= self.max_in_row:
+            self._end = self._choose_end(runner)
 
     def _keep_statistics(self, step: KeptStep) -> None:
         """Let a step that began before the last one was judged start from restored statistics."""
@@ -226,7 +229,7 @@ class NonFiniteGuardHook(Hook):
         facts['cause'] = say_cause(facts, first is None or first[1])
         return facts
 
-    def _keep(self, runner: Runner, step: KeptStep, facts: dict, good: str | None) -> str:
+    def _keep(self, runner: Runner, step: KeptStep, facts: dict) -> str:
         """Keep a step for ``tools/replay.py``; return where, in words. All processes call it."""
         folder = Path(runner.work_dir, FOLDER)
         told = ['']
@@ -248,13 +251,13 @@ class NonFiniteGuardHook(Hook):
             return files[0]
         weights = _weights(runner)
         if get_rank() == 0:
-            told = [_write(runner, folder, files[0], weights, facts | dict(last_good=good))]
+            told = [_write(runner, folder, files[0], weights, facts)]
         broadcast_object_list(told)
         return told[0]
 
-    def _choose_end(self, runner: Runner, good: str | None) -> Exception:
+    def _choose_end(self, runner: Runner) -> Exception:
         """Choose between going back and stopping."""
-        loop = runner.train_loop
+        good, loop = self._good, runner.train_loop
         if good is None:
             reason = 'there is no good checkpoint of this run yet to go back to'
         elif not isinstance(loop, OWN_LOOPS):
@@ -263,6 +266,7 @@ class NonFiniteGuardHook(Hook):
             reason = f'the run has gone back to a checkpoint {self.rollbacks} times already'
         else:
             self.rollbacks += 1
+            self._saved = False
             runner.logger.warning(
                 f'{self.in_row} steps in a row were skipped, up to iteration {self.skipped[-1]}: '
                 f'the run goes back to {good} and draws its data in another order '
@@ -293,7 +297,7 @@ def say_cause(facts: dict, finite_inputs: bool) -> str:
         between = '' if finite_inputs else ', whose input is not finite already'
         return f'the first module with a non-finite output is {facts["module"]}{between}'
     if facts['gradient']:
-        return f'all outputs are finite, the gradient of {facts["gradient"]} is not'
+        return f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
     return 'all outputs are finite, the gradient is not'
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,20 @@ def read_bundle(folder: Path) -> Bundle:
         folder,
         Config.fromfile(folder / CONFIG),
         json.loads((folder / INCIDENT).read_text(encoding='utf-8')),
-        read_torch(folder / BATCH, _data_classes(), trust=False),
-        read_torch(folder / STATES, (), trust=False),
-        read_torch(folder / WEIGHTS, (), trust=False) if (folder / WEIGHTS).is_file() else None,
+        _read(folder / BATCH, _data_classes()),
+        _read(folder / STATES),
+        _read(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else None,
     )
+
+
+def _read(path: Path, classes: Sequence[tuple[Any, str]] = ()) -> Any:
+    try:
+        return read_torch(path, classes, trust=False)
+    except ValueError as error:
+        raise ValueError(
+            f'{path} is damaged, or contains objects other than tensors and samples of MMDetection, '
+            'MMSegmentation and MMPretrain: it is not read, as that could run code in it'
+        ) from error
 
 
 def _data_classes() -> list[tuple[Any, str]]:

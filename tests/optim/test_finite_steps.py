@@ -89,7 +89,7 @@ def test_norm__is_that_of_the_whole_gradient_before_clipping():
     expected = math.sqrt(sum(float(g.square().sum()) for g in gradients))
     assert outcomes[0].norm == pytest.approx(expected, rel=1e-5)
     assert expected > 0.01
-    assert float(outcomes[0].loss) == float(loss)
+    assert float(outcomes[0].loss) == float(loss.detach())
     assert outcomes[0].context == 'first'
 
 
