@@ -7,6 +7,7 @@ skip the same steps without asking each other. A loss that is not finite makes i
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -86,7 +87,9 @@ class FiniteSteps:
         self._norm: Tensor | None = None
         self._pending: tuple[Callable[[], list[float]], Tensor, Any] | None = None
         self._wrapped = (wrapper.backward, wrapper.step, wrapper._clip_grad)
-        wrapper.backward, wrapper.step, wrapper._clip_grad = self._backward, self._step, self._clip
+        wrapper.backward, wrapper._clip_grad = self._backward, self._clip
+        # MMEngine's schedulers leave a mark on the method, and warn if it is gone.
+        wrapper.step = update_wrapper(partial(self._step), wrapper.step)
 
     def detach(self) -> None:
         """Give the wrapper its own methods back."""
@@ -128,9 +131,10 @@ class FiniteSteps:
             self._put_off(norm, torch.ones_like(norm), loss)
             return
         outcome = Outcome(float(norm), loss, self.context, 1.0, has_gradient=True)
-        if outcome.finite:
-            self._wrapped[1](**kwargs)
         self._report(outcome)
+        if not outcome.finite:
+            self.wrapper.zero_grad()  # optimizers pass over parameters without a gradient
+        self._wrapped[1](**kwargs)
 
     def _scaled_step(self, scaler: GradScaler, loss: Tensor, kwargs: dict) -> None:
         """Let the scaler skip; with clipping, :meth:`_clip` finds the unscaled gradient."""

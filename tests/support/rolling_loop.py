@@ -1,7 +1,5 @@
 """A training loop that goes back to a checkpoint when a hook asks for it, and notes where."""
 
-import torch
-
 from mae_transfer.loops.accumulation import AccumulatingIterTrainLoop
 from mae_transfer.loops.roll_back import RollBack
 from mae_transfer.registry import LOOPS
@@ -18,7 +16,4 @@ class RollingLoop(AccumulatingIterTrainLoop):
             super().run_iter(*args)
         except RollBack as back:
             self.rolled_back = [*getattr(self, 'rolled_back', []), (self._iter, back.checkpoint)]
-            content = torch.load(back.checkpoint, weights_only=False)
-            self.runner.model.load_state_dict(content['state_dict'])
-            self.runner.optim_wrapper.load_state_dict(content['optimizer'])
-            self._iter = content['meta']['iter']
+            self.runner.resume(back.checkpoint)
