@@ -105,7 +105,7 @@ def run_parts(
     Returns:
         The loss, a mean over the parts.
     """
-    total = 0.0
+    found = []
     for part in parts:
         with context():
             data = model.data_preprocessor(copy_containers(part), True)
@@ -113,8 +113,8 @@ def run_parts(
         loss = model.parse_losses(losses)[0] / len(parts)
         if backward:
             loss.backward()
-        total += float(loss.detach())
-    return total
+        found.append(loss.detach())
+    return float(torch.stack(found).sum())
 
 
 def nonfinite_weight(model: nn.Module) -> str | None:

@@ -29,7 +29,7 @@ class _SpoilGradient(torch.autograd.Function):
 
 @MODELS.register_module()
 class SpoiltLine(Line):
-    """Least squares with batch norm that can be told to fail.
+    """Least squares with batch norm and dropout that can be told to fail.
 
     Attributes:
         spoilt: None, or what is not finite from now on: 'loss', 'output' of the first layer, or
@@ -39,6 +39,7 @@ class SpoiltLine(Line):
     def __init__(self) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(3)
+        self.dropout = nn.Dropout(0.2)
         self.spoilt: str | None = None
 
     def forward(
@@ -50,7 +51,8 @@ class SpoiltLine(Line):
     ) -> dict | list:
         if self.spoilt == 'output':
             inputs = [x * NAN for x in inputs]
-        output = super().forward(list(self.norm(torch.stack(inputs))), target, mode)
+        x = self.dropout(self.norm(torch.stack(inputs)))
+        output = super().forward(list(x), target, mode)
         if self.spoilt == 'loss':
             output['loss'] = output['loss'] / 0
         if self.spoilt == 'gradient':
