@@ -65,14 +65,9 @@ def collate_one_pass(dataloader: DataLoader, samples: Sequence) -> dict:
 
 
 class _StepsFromParts(BaseLoop):
-    """What the two loops share: a batch of the loader is a list, and makes one step.
-
-    Attributes:
-        parts: The batches of the current step, one for each forward pass.
-    """
+    """What the two loops share: a batch of the loader is a list, and makes one step."""
 
     _iter: int
-    parts: list
 
     def __init__(self, runner, dataloader: dict, *args, **kwargs) -> None:
         self.accumulative_counts = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
@@ -93,7 +88,7 @@ class _StepsFromParts(BaseLoop):
         """
         *index, parts = args
         batch_idx = index[0] if index else self._iter
-        self.parts = parts
+        self.parts = parts  # hooks are given the last one alone
         runner, wrapper = self.runner, self.runner.optim_wrapper
         runner.call_hook('before_train_iter', batch_idx=batch_idx, data_batch=parts[-1])
         # Let the wrapper count the forward passes of this step alone; the last batch may be short.

@@ -1,6 +1,10 @@
 """Training runs of milliseconds in which some steps are not finite."""
 
+import io
+import json
+import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import torch
@@ -11,6 +15,8 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mae_transfer.run import train
+from mae_transfer.run.errors import run_tool
 from tests.support import rolling_loop  # noqa: F401  registers its loop
 from tests.support.least_squares import Line, Points, config
 
@@ -85,7 +91,8 @@ class SpoilHook(Hook):
     Args:
         steps: Numbers of the steps.
         after: Spoil all steps after this one, too.
-        kind: See ``SpoiltLine``; 'weights' makes the weights NaN instead.
+        kind: See ``SpoiltLine``; 'weights' makes the last weights of any model NaN instead, and
+            'picture' the first picture of the last batch of a step.
         process: Which process is spoilt.
     """
 
@@ -104,11 +111,17 @@ class SpoilHook(Hook):
         model = runner.model.module if hasattr(runner.model, 'module') else runner.model
         now = self.count in self.steps or self.count > self.after
         now = now and runner.rank == self.process
-        if self.kind == 'weights':
-            if now:
-                with torch.no_grad():
-                    model.layers[2].weight.fill_(NAN)
-        else:
+        if self.kind == 'weights' and now:
+            with torch.no_grad():
+                list(model.parameters())[-1].fill_(NAN)
+        elif self.kind == 'picture' and now:
+            inputs = data_batch['inputs']
+            if isinstance(inputs, Tensor):
+                data_batch['inputs'] = inputs.float()
+                data_batch['inputs'][0] = NAN
+            else:
+                inputs[0] = inputs[0].float() * NAN
+        elif isinstance(model, SpoiltLine):
             model.spoilt = self.kind if now else None
 
 
@@ -137,6 +150,26 @@ def build(cfg: Config) -> tuple[Runner, list[str]]:
     warnings: list[str] = []
     runner.logger.warning = warnings.append
     return runner, warnings
+
+
+def run_to_end(cfg: Config, launcher: str = 'none') -> tuple[int, str]:
+    """Train as tools/train.py does; return the exit code and what it prints about an error."""
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            run_tool(lambda: train(cfg, launcher=launcher))
+    except SystemExit as stop:
+        return int(stop.code or 0), printed.getvalue()
+    except Exception:
+        return 1, traceback.format_exc()
+    return 0, ''
+
+
+def print_end_of_rank(work_dir: str, changes: dict, spoil: dict) -> None:
+    """Train on one of several ranks and print how it ended; see ``spoilt_config``."""
+    cfg = spoilt_config(Path(work_dir), **spoil)
+    cfg.merge_from_dict(changes)
+    print('END', json.dumps(run_to_end(cfg, 'pytorch')))
 
 
 def newest_checkpoint(hook: object) -> str | None:
