@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -76,8 +76,11 @@ def copy_containers(value: Any) -> Any:
 
 
 def random_states() -> dict[str, Any]:
-    """Read the states of all random generators, as plain containers and tensors; no device waits."""
-    name, keys, *rest = np.random.get_state(legacy=True)
+    """Read the states of all random generators, as plain containers and tensors.
+
+    That of a GPU is kept by the CPU, so nothing waits.
+    """
+    name, keys, *rest = cast(tuple, np.random.get_state(legacy=True))
     return {
         'python': random.getstate(),
         'numpy': (name, keys.tobytes(), *rest),

@@ -71,9 +71,7 @@ class NonFiniteGuardHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def __init__(
-        self, max_in_row: int = 3, max_rollbacks: int = 3, keep_bundles: int = 3
-    ) -> None:
+    def __init__(self, max_in_row: int = 3, max_rollbacks: int = 3, keep_bundles: int = 3) -> None:
         for name, value, lowest in (
             ('max_in_row', max_in_row, 1),
             ('max_rollbacks', max_rollbacks, 0),
@@ -297,7 +295,9 @@ def say_cause(facts: dict, finite_inputs: bool) -> str:
         between = '' if finite_inputs else ', whose input is not finite already'
         return f'the first module with a non-finite output is {facts["module"]}{between}'
     if facts['gradient']:
-        return f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
+        return (
+            f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
+        )
     return 'all outputs are finite, the gradient is not'
 
 

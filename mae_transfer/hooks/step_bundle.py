@@ -123,8 +123,8 @@ def _read(path: Path, classes: Sequence[tuple[Any, str]] = ()) -> Any:
         return read_torch(path, classes, trust=False)
     except ValueError as error:
         raise ValueError(
-            f'{path} is damaged, or contains objects other than tensors and samples of MMDetection, '
-            'MMSegmentation and MMPretrain: it is not read, as that could run code in it'
+            f'{path} is damaged, or contains objects other than tensors and samples of '
+            'MMDetection, MMSegmentation and MMPretrain: it is not read, as that could run code'
         ) from error
 
 

@@ -172,7 +172,7 @@ class FiniteSteps:
     def _measure(self) -> Tensor:
         """Compute the norm of the gradient, of the kind by which it is clipped, if it is."""
         options = self.wrapper.clip_grad_kwargs or {}
-        gradients = [parameter.grad for parameter in self._parameters()]
+        gradients = [p.grad for p in self._parameters() if p.grad is not None]
         norm = get_total_norm(
             gradients, options.get('norm_type', 2.0), foreach=options.get('foreach')
         )

@@ -20,7 +20,6 @@ from mae_transfer.hooks.first_nonfinite import (
 from mae_transfer.hooks.kept_step import as_before
 from mae_transfer.hooks.nonfinite_guard import say_cause
 from mae_transfer.hooks.step_bundle import CONFIG, Bundle, read_bundle
-from mae_transfer.optim.autocast import DTYPES
 from mae_transfer.run.framework import import_framework
 
 
@@ -109,7 +108,7 @@ def _precision(cfg: Config, device: str) -> AbstractContextManager:
         return nullcontext()
     default = 'bfloat16' if wrapper.type == 'AutocastOptimWrapper' else 'float16'
     dtype = wrapper.get('dtype') or default
-    return torch.autocast(device, DTYPES.get(dtype, dtype))
+    return torch.autocast(device, getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
 
 def replay_lines(replay: Replay) -> list[str]:

@@ -22,7 +22,9 @@ SHARDED = dict(
 def run(work_dir: Path, options: dict, **spoil: object) -> tuple:
     """Train with the second of two ranks spoilt; return the guard, the loop and the warnings."""
     cfg = spoilt_config(work_dir, process=1, **spoil)
-    cfg.merge_from_dict(options | dict(launcher='pytorch', env_cfg=dict(dist_cfg=dict(backend='gloo'))))
+    cfg.merge_from_dict(
+        options | dict(launcher='pytorch', env_cfg=dict(dist_cfg=dict(backend='gloo')))
+    )
     use_cpu_model_wrapper(cfg)
     runner, warnings = build(cfg)
     error = None

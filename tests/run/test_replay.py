@@ -28,8 +28,10 @@ def kept_step(work_dir: Path, **spoil) -> Path:
 
 @pytest.mark.parametrize('wrapper', ['OptimWrapper', 'AutocastOptimWrapper'])
 def test_replay__has_the_loss_of_the_step(wrapper, tmp_path):
-    """Weights, batch, dropout and precision are those of the training. Its spoilt gradient was not
-    the model's, so it does not recur."""
+    """Weights, batch, dropout and precision are those of the training.
+
+    The gradient was not spoilt by the model, so that does not recur.
+    """
     folder = kept_step(
         tmp_path / 'a', steps=[4], kind='gradient', counts=2,
         changes={'optim_wrapper.type': wrapper},
