@@ -24,6 +24,7 @@ COMMANDS = {
     'export': 'export.py',
     'print-config': 'print_config.py',
     'fit-patch-pca': 'fit_patch_pca.py',
+    'replay': 'replay.py',
     'doctor': 'doctor.py',
 }
 

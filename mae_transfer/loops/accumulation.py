@@ -104,6 +104,7 @@ class _StepsFromParts(SteadyOrder):
         """
         *index, parts = args
         batch_idx = index[0] if index else self._iter
+        self.parts = parts  # hooks are given the last one alone
         runner, wrapper = self.runner, self.runner.optim_wrapper
         runner.call_hook('before_train_iter', batch_idx=batch_idx, data_batch=parts[-1])
         # Let the wrapper count the forward passes of this step alone; the last batch may be short.

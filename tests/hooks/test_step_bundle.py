@@ -1,0 +1,73 @@
+"""Bundles of kept steps: whole or absent, the same when read, and nothing in them runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mae_transfer.hooks import step_bundle
+from mae_transfer.hooks.kept_step import random_states
+from mae_transfer.hooks.step_bundle import pack, read_bundle, write_bundle
+from tests.hooks.test_kept_step import SAMPLES
+from tests.support.hostile_pickles import RunsAShell, WritesAFile
+
+CONFIG = Config(dict(model=dict(type='Line'), default_scope='mmengine'))
+
+
+def write(folder: Path, parts: list, weights: dict | None = None) -> Path:
+    weights = weights or {'a': torch.ones(2)}
+    write_bundle(folder, pack(parts, random_states()), weights, CONFIG, dict(iteration=7))
+    return folder
+
+
+def test_bundle__comes_back_as_it_was(tmp_path):
+    states = random_states()
+    samples = [sample(f'{i}.jpg') for i, sample in enumerate(SAMPLES)]
+    parts = [dict(inputs=[torch.rand(3, 4, 6)] * 3, data_samples=samples)]
+    bundle = read_bundle(write(tmp_path / 'nonfinite' / 'iter_7', parts))
+    torch.testing.assert_close(bundle.parts[0]['inputs'], parts[0]['inputs'])
+    for read, sample in zip(bundle.parts[0]['data_samples'], samples, strict=True):
+        assert type(read) is type(sample)
+        assert read.metainfo == sample.metainfo
+        assert read.all_keys() == sample.all_keys()
+    assert (bundle.parts[0]['data_samples'][0].gt_instances.masks.masks == 0).all()
+    assert bundle.config.model.type == 'Line' and bundle.incident == dict(iteration=7)
+    torch.testing.assert_close(bundle.weights, {'a': torch.ones(2)})
+    assert bundle.random_states['python'] == states['python']
+    assert bundle.random_states['numpy'] == states['numpy']
+
+
+@pytest.mark.parametrize('hostile', [WritesAFile, RunsAShell])
+@pytest.mark.parametrize('file', ['batch.pth', 'random_states.pth', 'weights.pth'])
+def test_read_bundle__runs_nothing_that_a_file_names(file, hostile, tmp_path, monkeypatch):
+    """Even if the user trusts checkpoints."""
+    monkeypatch.setenv('MAE_TRANSFER_TRUST_CHECKPOINT', '1')
+    folder = write(tmp_path / 'iter_7', [])
+    torch.save([hostile(tmp_path / 'harm')], folder / file)
+    with pytest.raises(ValueError, match=file):
+        read_bundle(folder)
+    assert not (tmp_path / 'harm').exists()
+
+
+def test_read_bundle__says_what_is_missing(tmp_path):
+    folder = write(tmp_path / 'iter_7', [])
+    (folder / 'incident.json').unlink()
+    with pytest.raises(FileNotFoundError, match='it has no incident.json'):
+        read_bundle(folder)
+
+
+def test_write_bundle__leaves_nothing_if_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(json, 'dumps', full)
+    with pytest.raises(OSError, match='No space'):
+        write(tmp_path / 'nonfinite' / 'iter_7', [])
+    assert list((tmp_path / 'nonfinite').iterdir()) == []
+
+
+def test_data_classes__exist():
+    names = {name for _, name in step_bundle._data_classes()}
+    assert set(step_bundle.DATA_CLASSES) <= names
