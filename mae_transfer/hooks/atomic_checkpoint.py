@@ -217,21 +217,6 @@ class AtomicCheckpointHook(CheckpointHook):
         self._saved = path
         self._good = [*(other for other in self._good if other != path), path]
 
-    def save_now(self, runner: Runner) -> str:
-        """Write a checkpoint of the step that just ended."""
-        loop = runner.train_loop
-        by_epoch = hasattr(loop, 'run_epoch')
-        ended = by_epoch and loop.iter == (loop.epoch + 1) * len(loop.dataloader)
-        steps = loop.iter if ended else loop.iter + 1
-        name = f'epoch_{loop.epoch + 1}.pth' if ended else f'iter_{steps}.pth'
-        path = Path(self.out_dir, name)
-        if not path.exists():
-            meta = dict(epoch=loop.epoch + int(ended), iter=steps)
-            runner.save_checkpoint(self.out_dir, name, meta=meta, by_epoch=ended)
-            if is_main_process():
-                write_atomically(Path(runner.work_dir, POINTER), str(path))
-        return str(path)
-
     def _keep(self, runner: Runner, step: int) -> str | None:
         """Record a step as kept; return the name of the checkpoint to remove, if any."""
         ids = self.keep_ckpt_ids

@@ -66,7 +66,7 @@ class DeepLine(BaseModel):
 
 
 @DATASETS.register_module()
-class NamedPoints(least_squares.Points):
+class ClassedPoints(least_squares.Points):
     """Points with names and classes.
 
     Args:
@@ -145,7 +145,7 @@ def config(work_dir: Path, loop: dict, changes: dict[str, Any] | None = None) ->
     """
     cfg = least_squares.config(2, 2, loop, work_dir)
     cfg.model = dict(type='DeepLine')
-    cfg.train_dataloader.dataset = dict(type='NamedPoints', length=32)
+    cfg.train_dataloader.dataset = dict(type='ClassedPoints', length=32)
     cfg.optim_wrapper.constructor = 'LayerDecayOptimWrapperConstructor'
     cfg.optim_wrapper.paramwise_cfg = dict(layer_decay_rate=0.5, no_decay=('1d',))
     cfg.custom_hooks = [dict(type='LoadAccountHook'), dict(type='NoteSettings')]
