@@ -269,8 +269,8 @@ custom_hooks = [dict(type='LoadAccountHook'), dict(type='EncoderMetadataHook'), 
         return found
 
     def gone(self) -> bool:
-        """Whether all have ended after some seconds; ends those that have not."""
-        good = wait_until(lambda: not self.processes(), 15)
+        """Whether all end within a minute; ends those that have not."""
+        good = wait_until(lambda: not self.processes(), 60)
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         return good
