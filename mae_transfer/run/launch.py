@@ -391,7 +391,8 @@ def result(ranks: list[Rank], stopped_by: int | None) -> int:
         causes = [other for other in others if other.role != 'consequence']
         unlike = [other.rank for other in causes if other.text != first.text]
         of_all = first.role == 'run' or (not unlike and len(causes) == len(ranks) - 1)
-        say(f'error: {first.text}' if of_all else f'error ({named([first.rank])}): {first.text}')
+        name = '' if of_all else f' ({named([first.rank])})'
+        say(f'error{name}: {first.text}'.replace(': \n', ':\n', 1))  # before a traceback
         if unlike:
             say(f'{named(unlike)} failed as well, later and with other errors')
         return code if code > 0 else 128 - code

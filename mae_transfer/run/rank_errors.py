@@ -40,7 +40,8 @@ def end_with_error(error: Exception, sentence: str | None) -> None:
         sys.stdout.flush()
         number = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '?'
         name = '' if is_main_process() and role != 'consequence' else f' (process {number})'
-        print(f'error{name}: {text}', file=sys.stderr, flush=True)
+        line = f'error{name}: {text}'.replace(': \n', ':\n', 1)  # before a traceback
+        print(line, file=sys.stderr, flush=True)
     if joined:
         end_process(code)
     sys.exit(code)
