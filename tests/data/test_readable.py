@@ -74,7 +74,7 @@ def test_readable__a_bug_stays_an_error(tmp_path):
 
 def test_readable__nothing_can_be_read(tmp_path):
     dataset = wrapped(tmp_path, length=3, broken=(0, 1, 2))
-    with pytest.raises(ValueError, match=rf'{TRIES} samples in a row.*jpg \(empty\).*data.root'):
+    with pytest.raises(ValueError, match=rf'{TRIES} draws in a row.*jpg \(empty\).*data.root'):
         dataset[0]
 
 
