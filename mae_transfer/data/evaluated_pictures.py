@@ -20,8 +20,8 @@ NAMED = 3
 def check_evaluated_pictures(dataset: object, seconds: float = SECONDS) -> str | None:
     """Look at size, start and end of every picture and mask of an evaluation.
 
-    The 5000 pictures of COCO take less than a second on a local disk, and the 50000 of ImageNet a
-    few. What only decoding can see is an error when it is decoded.
+    On a local disk this takes about 0.1 ms a file: half a second for the 5000 pictures of COCO, 5 s
+    for the 50000 of ImageNet. What only decoding can see is an error when it is decoded.
 
     Args:
         dataset: A built data set whose loading steps are guarded.

@@ -69,7 +69,7 @@ class ReadableDataset(Dataset):
                 self.bad_files.count(bad=False)
                 return sample
         raise ValueError(
-            f'{TRIES} samples in a row cannot be read, the last one for {unreadable.path} '
+            f'{TRIES} draws in a row (100 %) cannot be read, the last one for {unreadable.path} '
             f'({unreadable.reason}); {self.bad_files.path} lists them: repair these files, or set '
             'data.root or the data set in the config to files that can be read'
         )

@@ -18,7 +18,7 @@ from mae_transfer.data.readable import TRIES, ReadableDataset, readable
 
 
 @DATASETS.register_module()
-class ReadableNumbers(BaseDataset):
+class NumbersInFiles(BaseDataset):
     """The numbers from 0; some cannot be read."""
 
     def __init__(self, length: int = 10, broken: tuple[int, ...] = (), **options: object) -> None:
@@ -40,7 +40,7 @@ class ReadableNumbers(BaseDataset):
 
 
 def wrapped(tmp_path, **options) -> ReadableDataset:
-    return ReadableDataset(dict(type='ReadableNumbers', **options), tmp_path / 'bad_files.txt')
+    return ReadableDataset(dict(type='NumbersInFiles', **options), tmp_path / 'bad_files.txt')
 
 
 def test_readable__replaces_counts_and_lists(tmp_path):
@@ -74,7 +74,7 @@ def test_readable__a_bug_stays_an_error(tmp_path):
 
 def test_readable__nothing_can_be_read(tmp_path):
     dataset = wrapped(tmp_path, length=3, broken=(0, 1, 2))
-    with pytest.raises(ValueError, match=rf'{TRIES} samples in a row.*jpg \(empty\).*data.root'):
+    with pytest.raises(ValueError, match=rf'{TRIES} draws in a row.*jpg \(empty\).*data.root'):
         dataset[0]
 
 
@@ -98,7 +98,7 @@ def test_readable__a_pipeline_that_is_exchanged_is_guarded(tmp_path):
 def test_readable__counts_over_workers_and_epochs(workers, tmp_path):
     loader = dict(
         batch_size=2, num_workers=workers, sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(type='ReadableNumbers', length=20, broken=(1, 19)),
+        dataset=dict(type='NumbersInFiles', length=20, broken=(1, 19)),
     )  # fmt: skip
     loader = Runner.build_dataloader(readable(loader, tmp_path), seed=0)
     seen = [number for _ in range(3) for batch in loader for number in batch]
@@ -131,7 +131,7 @@ def test_readable__pictures_held_in_memory(tmp_path):
 def test_readable__counts_in_a_row_of_each_worker(tmp_path):
     loader = dict(
         batch_size=2, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(type='ReadableNumbers', length=6),
+        dataset=dict(type='NumbersInFiles', length=6),
     )  # fmt: skip
     loader = Runner.build_dataloader(readable(loader, tmp_path))
     assert len(list(loader)) == 3
@@ -139,6 +139,6 @@ def test_readable__counts_in_a_row_of_each_worker(tmp_path):
 
 
 def test_readable__leaves_the_config_alone(tmp_path):
-    loader = dict(batch_size=2, dataset=dict(type='ReadableNumbers'))
+    loader = dict(batch_size=2, dataset=dict(type='NumbersInFiles'))
     readable(loader, tmp_path)
-    assert loader == dict(batch_size=2, dataset=dict(type='ReadableNumbers'))
+    assert loader == dict(batch_size=2, dataset=dict(type='NumbersInFiles'))

@@ -141,6 +141,27 @@ def test_bad_files__a_broken_validation_picture_ends_the_run_before_it_starts(tm
     assert runner.iter == 0
 
 
+def test_bad_files__a_broken_test_picture_ends_the_test_before_it_starts(tmp_path):
+    load = dict(type='LoadImageFromFile')
+    cfg = Config(
+        dict(
+            model=dict(type='Line'),
+            test_dataloader=dict(
+                batch_size=1,
+                sampler=dict(type='DefaultSampler', shuffle=False),
+                dataset=dict(type='EvaluatedPictures', pipeline=[load]),
+            ),
+            test_cfg=dict(type='TestLoop'),
+            test_evaluator=dict(type='DumpResults', out_file_path=str(tmp_path / 'out.pkl')),
+            default_hooks=dict(bad_files=dict(type='BadFilesHook')),
+            work_dir=str(tmp_path),
+            experiment_name=tmp_path.name,
+        )
+    )
+    with pytest.raises(ValueError, match=r'1 of 1 files to evaluate on .*0.jpg \(missing\)'):
+        Runner.from_cfg(cfg).test()
+
+
 def train_on_a_rank(work_dir: Path) -> None:
     """Few bad files, then too many on one rank: both stop after the same step."""
     from mae_transfer.run.processes import start_processes
