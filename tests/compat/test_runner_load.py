@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from mae_transfer.compat import runner_load
 from mae_transfer.compat.safe_load import TRUST_VARIABLE
-from tests.support.hostile_pickles import WritesAFile
+from tests.support.hostile_pickles import WithAttributes, WritesAFile
 
 TENSORS = {'backbone.norm.weight': torch.arange(3.0)}
 
@@ -147,10 +147,10 @@ def test_load_from_local__attributes_of_a_file_hide_no_method(tmp_path):
     """``_metadata`` stays, which MMEngine passes on to modules."""
     module = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
     state = module.state_dict()
-    state.items = state.keys = 3
     state['0.weight'] = torch.nn.Parameter(torch.ones(2))
     state['0.weight'].cpu = 'hidden'
-    torch.save({'state_dict': state}, tmp_path / 'x.pth')
+    hostile = WithAttributes(state, items=3, keys=3, _metadata=state._metadata)
+    torch.save({'state_dict': hostile}, tmp_path / 'x.pth')
     found = load(tmp_path / 'x.pth')['state_dict']
     assert list(found.items())[0][0] == '0.weight' and found['0.weight'].cpu() is not None
     assert found._metadata == state._metadata

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from mae_transfer.demo import steps
 from mae_transfer.demo.plans import Plan, Start
@@ -22,7 +23,7 @@ def commands(monkeypatch) -> list[list[str]]:
         noted.append(command)
         tool, folder = command[0], Path(command[command.index('--work-dir') + 1])
         if tool == 'train.py':
-            (folder / 'iter_2.pth').touch()
+            torch.save({'a': torch.ones(1)}, folder / 'iter_2.pth')
             (folder / 'last_checkpoint').write_text(str(folder / 'iter_2.pth'))
         else:
             out = Path(command[command.index('--out') + 1])

@@ -28,6 +28,37 @@ def test_set_resume__finds_the_checkpoint_of_a_moved_work_dir(tmp_path):
     assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'iter_3.pth'))
 
 
+def test_set_resume__passes_over_a_damaged_one_and_says_so(tmp_path, capsys):
+    hub = dict(meta=dict(iter=1, epoch=0), message_hub={}, state_dict={'a': torch.ones(1)})
+    for iteration in (1, 2):
+        hub['meta']['iter'] = iteration
+        torch.save(hub, tmp_path / f'iter_{iteration}.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_2.pth'))
+    (tmp_path / 'iter_2.pth').write_bytes((tmp_path / 'iter_2.pth').read_bytes()[:-9])
+    for resume in ('latest', str(tmp_path)):
+        cfg = Config(dict(work_dir=str(tmp_path)))
+        assert set_resume(cfg, resume) == cfg.load_from == str(tmp_path / 'iter_1.pth')
+        told = capsys.readouterr().out.splitlines()
+        assert len(told) == 2 and told[0].startswith('WARNING: --resume: ')
+        assert 'iter_2.pth is truncated' in told[0] and 'iter_1.pth is the newest' in told[0]
+
+
+@pytest.mark.parametrize('name', ['iter_3.pth', 'epoch_1.pth', 'best_acc_iter_1.pth'])
+@pytest.mark.parametrize('pointer', [None, ''])
+def test_set_resume__never_starts_over_existing_checkpoints(tmp_path, name, pointer):
+    (tmp_path / name).write_bytes(b'damaged')
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+    with pytest.raises(ValueError, match=f'contains no whole checkpoint: .*{name}'):
+        set_resume(Config(dict(work_dir=str(tmp_path))), 'latest')
+
+
+def test_set_resume__of_an_empty_work_dir_by_name(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match='--resume: .* contains no checkpoint of a run'):
+        set_resume(cfg, str(tmp_path))
+
+
 def test_set_pretrained__sets_the_backbone_only(tmp_path, monkeypatch):
     (tmp_path / 'mae.pth').touch()
     monkeypatch.chdir(tmp_path)

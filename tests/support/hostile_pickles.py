@@ -1,8 +1,10 @@
 """Objects and texts that would do harm to whoever loads or runs them."""
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 class WritesAFile:
@@ -23,6 +25,26 @@ class RunsAShell:
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         return os.system, (f'touch {self.path}',)
+
+
+class WithState:
+    """Pickles as an object of a class that gets a state of our choice."""
+
+    def __init__(self, cls: type, state: Any) -> None:
+        self.cls, self.state = cls, state
+
+    def __reduce__(self) -> tuple:
+        return self.cls, (), self.state
+
+
+class WithAttributes:
+    """Pickles as an ordered dict with attributes, which hide its methods."""
+
+    def __init__(self, content: dict, **attributes: Any) -> None:
+        self.content, self.attributes = content, attributes
+
+    def __reduce__(self) -> tuple:
+        return OrderedDict, (), self.attributes, None, iter(self.content.items())
 
 
 def code_that_writes(path: Path | str) -> str:

@@ -26,7 +26,13 @@ from mae_transfer.checkpoints.describe import describe_checkpoint
 from mae_transfer.checkpoints.export.export import export_checkpoint
 from mae_transfer.run import test, train
 from mae_transfer.run.errors import run_tool
-from tests.support.hostile_pickles import RunsAShell, WritesAFile, code_that_writes
+from tests.support.hostile_pickles import (
+    RunsAShell,
+    WithAttributes,
+    WithState,
+    WritesAFile,
+    code_that_writes,
+)
 
 
 @MODELS.register_module()
@@ -235,30 +241,6 @@ def hostile_history(content: dict, victim: Path) -> None:
     content['message_hub']['log_scalars']['train/loss'] = WithState(HistoryBuffer, state)
 
 
-class WithState:
-    """Pickles as an object of a class that gets a state of our choice."""
-
-    def __init__(self, cls: type, state: Any) -> None:
-        self.cls, self.state = cls, state
-
-    def __reduce__(self) -> tuple:
-        return self.cls, (), self.state
-
-
-class WithAttributes:
-    """Pickles as a dict whose attributes hide its methods."""
-
-    def __init__(self, content: dict) -> None:
-        self.content = content
-
-    def __reduce__(self) -> tuple:
-        from collections import OrderedDict
-
-        return OrderedDict, (), {'items': 3, 'keys': 3, '_metadata': 3}, None, iter(
-            self.content.items()
-        )  # fmt: skip
-
-
 def nested(depth: int) -> list:
     """A list in a list in a list."""
     value: list = []
@@ -318,7 +300,9 @@ SPOILT: dict[str, Callable[[Path, Path], None]] = {
     'nested too deep': set_meta(dataset_meta=nested(200)),
     'contains itself': set_meta(dataset_meta=in_itself()),
     'attributes hide methods': with_content(
-        lambda content, victim: content.update(state_dict=WithAttributes(content['state_dict']))
+        lambda content, victim: content.update(
+            state_dict=WithAttributes(content['state_dict'], items=3, keys=3, _metadata=3)
+        )
     ),
     'functions in a history': with_content(hostile_history),
     'command line with odd types': with_content(

@@ -180,6 +180,7 @@ def _strip_wrappers(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def without_wrappers(name: str) -> str:
+    """Remove what DDP, FSDP, compile and activation checkpointing add to a name."""
     while (stripped := WRAPPERS.sub('', name)) != name:
         name = stripped
     return name

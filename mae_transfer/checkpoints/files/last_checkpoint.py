@@ -40,7 +40,7 @@ class Found:
 
 
 def last_checkpoint(work_dir: str | os.PathLike) -> Path:
-    """Return the newest whole checkpoint of a run, and log what was passed over.
+    """Return the newest whole checkpoint of a run, for its weights; log what was passed over.
 
     Args:
         work_dir: Folder of a run.
@@ -49,7 +49,7 @@ def last_checkpoint(work_dir: str | os.PathLike) -> Path:
         FileNotFoundError: The run has written none, or it is gone.
         ValueError: None is whole.
     """
-    found = find_last_checkpoint(work_dir)
+    found = find_last_checkpoint(work_dir, for_weights=True)
     if found is None:
         raise FileNotFoundError(
             f'work_dir={str(work_dir)!r} contains no {POINTER} and no checkpoint of a run: give a '
@@ -60,7 +60,7 @@ def last_checkpoint(work_dir: str | os.PathLike) -> Path:
     return found.path
 
 
-def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
+def find_last_checkpoint(work_dir: str | os.PathLike, for_weights: bool = False) -> Found | None:
     """Find the newest whole checkpoint of a run, even if the work dir was moved or copied.
 
     ``last_checkpoint`` is followed first. A checkpoint next to it takes precedence: the path in a
@@ -70,6 +70,7 @@ def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
 
     Args:
         work_dir: Folder of a run.
+        for_weights: Whether weights named as of a run are enough, without its state.
 
     Returns:
         The checkpoint; None if the folder holds neither a pointer nor a checkpoint of a run.
@@ -95,7 +96,7 @@ def find_last_checkpoint(work_dir: str | os.PathLike) -> Found | None:
         if target and not wrong:
             return Found(target)
         passed_over.append(wrong)
-    others = _newest_first([path for path in own if path != target], passed_over)
+    others = _newest_first([path for path in own if path != target], passed_over, for_weights)
     if not others:
         passed_over += [
             f'{path} has no state of the optimizer'
@@ -127,12 +128,13 @@ def _target(folder: Path, name: str, own: list[Path]) -> Path | None:
     return next((path for path in (beside, *elsewhere) if path.is_file()), None)
 
 
-def _newest_first(paths: list[Path], passed_over: list[str]) -> list[Path]:
+def _newest_first(paths: list[Path], passed_over: list[str], for_weights: bool) -> list[Path]:
     """Sort the checkpoints of a run by the iteration that they state, the latest first.
 
     Args:
         paths: Files; those that are no checkpoints of a run are left out.
         passed_over: Gets what is wrong with those that state nothing, but are named like one.
+        for_weights: Whether such a file counts, as the oldest, if it can be read.
 
     Raises:
         UntrustedError: One cannot be read without running code; it may be the newest.
@@ -149,6 +151,8 @@ def _newest_first(paths: list[Path], passed_over: list[str]) -> list[Path]:
             if OF_A_STEP.fullmatch(path.name):
                 passed_over.append(str(error))
             continue
+        if step is None and for_weights and OF_A_STEP.fullmatch(path.name):
+            step = (-1, -1)
         if step is not None:
             steps[path] = step
         elif OF_A_STEP.fullmatch(path.name):

@@ -114,6 +114,19 @@ def test_last_checkpoint__spoilt(tmp_path, spoil):
     assert all(f'iter_{n}.pth' in str(error.value) for n in (1, 2, 3, 4))
 
 
+def test_last_checkpoint__weights_without_the_state_of_a_run(tmp_path):
+    """Enough to read an encoder, not to go on; training must not write over them either."""
+    torch.save({'state_dict': {'weight': torch.ones(1)}}, tmp_path / 'epoch_1.pth')
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
+    with pytest.raises(
+        ValueError, match='no whole checkpoint: .*epoch_1.pth has no state of a run'
+    ):
+        find_last_checkpoint(tmp_path)
+    save(tmp_path / 'iter_1.pth', 1)
+    assert find_last_checkpoint(tmp_path).path == last_checkpoint(tmp_path)
+    assert last_checkpoint(tmp_path) == tmp_path / 'iter_1.pth'
+
+
 def test_last_checkpoint__moments_that_are_not_finite(tmp_path):
     run = make_run(tmp_path / 'run', [1, 2], 'iter_3.pth')
     moments = {'state': {0: {'exp_avg': torch.tensor([1.0, float('inf')])}}}
