@@ -161,7 +161,7 @@ def schedules() -> Iterator[Trial]:
             'schedule ',
             'DefaultSampler. -> .InfiniteSampler',
             'by_epoch True -> False',
-            'log_processor not set -> ',
+            'log_processor.by_epoch not set -> False',
             'checkpoint.interval 1 -> 10',
             'logger.interval 1000 -> 6',
         ],
