@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from mae_transfer.run import train
-from tests.support.resumed_runs import NoteSettings, config, run
+from tests.support.changed_runs import NoteSettings, config, run
 
 ITERATIONS = dict(type='AccumulatingIterTrainLoop', max_iters=12)
 EPOCHS = dict(type='AccumulatingEpochTrainLoop', max_epochs=4)  # of 8 steps

@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapperDict
 
 from mae_transfer.run.resume import ResumedOptionsHook
 from mae_transfer.run.run_facts import gather_facts, parameter_names, scheduled_settings
-from tests.support.resumed_runs import config, run
+from tests.support.changed_runs import config, run
 
 
 @pytest.fixture
