@@ -26,8 +26,8 @@ import torch  # noqa: E402
 from mae_transfer.compat.distributed import init_process_group  # noqa: E402
 from mae_transfer.optim.schedule_ahead import FreshSchedule  # noqa: E402
 from tests.optim.test_schedule_ahead import build  # noqa: E402
-from tests.support.ranks import run_ranks  # noqa: E402
 from tests.support.changed_runs import Seen, config, run  # noqa: E402
+from tests.support.ranks import run_ranks  # noqa: E402
 
 ITERATIONS = dict(type='AccumulatingIterTrainLoop', max_iters=12)
 EPOCHS = dict(type='AccumulatingEpochTrainLoop', max_epochs=6)  # of 8 steps
@@ -161,7 +161,7 @@ def schedules() -> Iterator[Trial]:
             'schedule ',
             'DefaultSampler. -> .InfiniteSampler',
             'by_epoch True -> False',
-            'log_processor not set -> ',
+            'log_processor.by_epoch not set -> False',
             'checkpoint.interval 1 -> 10',
             'logger.interval 1000 -> 6',
         ],

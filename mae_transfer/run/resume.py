@@ -21,6 +21,8 @@ from mae_transfer.run.plain_data import Plain
 from mae_transfer.run.resumed_state import change_position, change_state
 from mae_transfer.run.run_facts import KEY, VERSION, gather_facts
 
+ORDER_SEED = 'order_seed'  # where training loops note the seed of the order, in the message hub
+
 
 class ResumedOptionsHook(Hook):
     """Write the facts of the run into checkpoints, and compare them when one is resumed.
@@ -81,6 +83,7 @@ class ResumedOptionsHook(Hook):
         seed = changed_seed(old, new)
         if seed is not None:
             meta['seed'] = seed  # MMEngine would go back to that of the checkpoint
+            _follow_own_order(runner, checkpoint)
         scheduled = 'lr' in self.fresh.scheduled
         rate = checkpoint['optimizer']['param_groups'][0]['lr'] if scheduled else None
         self.told = [*tell_changes(old, new, meta['iter'], rate), *told]
@@ -101,6 +104,14 @@ class ResumedOptionsHook(Hook):
             if self.facts is not None:
                 schedulers: Any = runner.param_schedulers
                 self.fresh = FreshSchedule.of(runner.optim_wrapper, schedulers or [])
+
+
+def _follow_own_order(runner: Runner, checkpoint: dict) -> None:
+    """Keep the order of the data that the training loop has derived from the seed of the run."""
+    hub = checkpoint.get('message_hub') or {}
+    own = runner.message_hub.runtime_info.get(ORDER_SEED)
+    if own is not None and 'runtime_info' in hub:
+        hub['runtime_info'][ORDER_SEED] = own
 
 
 def _check_model(runner: Runner, checkpoint: dict, changes: list[str], file: str) -> None:

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from mae_transfer.run import train
+from mae_transfer.run.resume import ORDER_SEED
 from tests.support.changed_runs import NoteSettings, config, run
 
 ITERATIONS = dict(type='AccumulatingIterTrainLoop', max_iters=12)
@@ -164,6 +165,31 @@ def test_resume__with_another_seed_uses_it(resume):
     assert seen.told == ['seed 3 -> 4; the data come in another order from iteration 7 on']
     saved = torch.load(f'{cfg.work_dir}/iter_12.pth', weights_only=False)
     assert saved['meta']['seed'] == 4
+
+
+def test_resume__with_another_seed_keeps_the_order_of_the_loop(work_dirs, tmp_path, monkeypatch):
+    """Loops note the seed of their order in the message hub, which MMEngine restores."""
+    resumed = None
+
+    class NotedOrder(NoteSettings):
+        def before_run(self, runner):
+            runner.message_hub.update_info(ORDER_SEED, 44)
+            super().before_run(runner)
+
+        def before_train(self, runner):
+            nonlocal resumed
+            resumed = runner.message_hub.get_info(ORDER_SEED)
+            super().before_train(runner)
+
+    monkeypatch.setitem(HOOKS.module_dict, 'NoteSettings', NotedOrder)
+    content = torch.load(work_dirs / 'iterations/iter_6.pth', weights_only=False)
+    content['message_hub']['runtime_info'][ORDER_SEED] = 33
+    content['message_hub']['resumed_keys'][ORDER_SEED] = True
+    torch.save(content, tmp_path / 'iter_6.pth')
+    for seed, expected in ((3, 33), (4, 44)):
+        cfg = config(tmp_path / f'{seed}', ITERATIONS, {'randomness.seed': seed})
+        run(cfg, resume=tmp_path / 'iter_6.pth')
+        assert resumed == expected
 
 
 @pytest.mark.parametrize('lost', ['run_facts', 'optimizer', 'param_schedulers'])
