@@ -85,10 +85,10 @@ SETUPS = {
         17, dict(epochs=2),
     ),
     'linear probe, LARS': (PROBE, WORKERS_2, 7, dict(epochs=2)),
-    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, WORKERS_2, 5, dict(iters=9)),
-    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, WORKERS_2, 15, dict(epochs=2)),
+    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, WORKERS_2, 3, dict(iters=6)),
+    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, WORKERS_2, 3, dict(epochs=1)),
     'Mask R-CNN, iterations, batches by aspect ratio': (
-        DETECT_EPOCHS, WORKERS_2, 15, dict(iters=19),
+        DETECT_EPOCHS, WORKERS_2, 13, dict(iters=16),
     ),
     'UperNet, photometric distortion, dropout, validation on the way': (
         SEGMENT, dict(WORKERS_2, train_cfg__val_interval=40_000), 5, dict(iters=11),

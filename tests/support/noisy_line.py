@@ -1,5 +1,6 @@
 """Least squares whose data and model draw random numbers; notes of each step; a run that stops."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def run(
     Returns:
         The runner, and what :class:`Notes` noted of each step.
     """
+    cfg.experiment_name = f'{Path(cfg.work_dir).name}-{time.time_ns()}'
     cfg.resume, cfg.load_from = resume is not None, str(resume) if resume else None
     runner = Runner.from_cfg(cfg)
     notes = Notes(stop)
