@@ -17,7 +17,7 @@ def random_states() -> dict[str, Any]:
     That of the GPU is the current device's; it is absent where there is none.
     """
     version, words, gauss = random.getstate()
-    numpy: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
+    numpy: dict[str, Any] = np.random.get_state(legacy=False)
     states = dict(
         python=dict(version=version, words=torch.tensor(words), gauss=gauss),
         numpy=dict(

@@ -37,9 +37,7 @@ TOLERANCE = 1e-6
 
 MAE = 'demo/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 MAE_EPOCHS = 'pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
-MAE_REPEAT = (
-    'pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py'
-)
+MAE_REPEAT = 'pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py'
 CAE_PIXEL = 'pretrain/cae/cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py'
 CAE_TOKENS = 'pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-300e_in1k.py'
 DVAE = 'pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py'

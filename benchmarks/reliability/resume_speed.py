@@ -19,10 +19,10 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-import mae_transfer  # noqa: E402, F401  before anything imports mmcv
 from mmengine.runner import Runner  # noqa: E402
 from torch.utils.data import BatchSampler, DataLoader  # noqa: E402
 
+import mae_transfer  # noqa: E402, F401  before anything imports mmcv
 from mae_transfer.data.draws import DrawnBatches, SeededDataset  # noqa: E402
 from tests.configs_suite.reading import load  # noqa: E402
 from tests.configs_suite.tiny_models import prepare_run  # noqa: E402

@@ -56,7 +56,7 @@ class StartEpoch(Hook):
 @pytest.mark.slow
 @pytest.mark.parametrize('path', [MINI_SCRATCH, DEMO_MAE], ids=['epochs', 'iterations'])
 def test_loop__without_accumulation_does_exactly_what_mmengines_does(path, data_of, tmp_path):
-    """Weights, moments, rates and losses to the bit, from the same data, and the same checkpoint."""
+    """From the same data: weights, moments, rates, losses to the bit, and the same checkpoint."""
     states, logs = [], []
     for name in ('ours', 'mmengine'):
         cfg = small(path, data_of, tmp_path / name, length=3)

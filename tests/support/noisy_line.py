@@ -97,9 +97,7 @@ def noisy_config(
     cfg = config(4 // counts, counts, dict(loop), work_dir, points)
     cfg.model.type, cfg.train_dataloader.dataset.type = 'NoisyLine', 'NoisyPoints'
     cfg.train_dataloader.sampler.type = sampler
-    cfg.default_hooks.checkpoint = dict(
-        type='AtomicCheckpointHook', by_epoch=False, interval=every
-    )
+    cfg.default_hooks.checkpoint = dict(type='AtomicCheckpointHook', by_epoch=False, interval=every)
     cfg.default_hooks.random_state = dict(type='RandomStateHook')
     count_steps(cfg)
     return cfg

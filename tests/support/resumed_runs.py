@@ -176,7 +176,5 @@ def print_losses_of_rank(
     """Be one rank of a run, and print its losses; for ``tests.support.ranks.run_ranks``."""
     cfg = recipe(path, **options)
     cfg.env_cfg.dist_cfg = dict(backend='gloo')
-    losses = losses_of(
-        cfg, Path(work_dir), stop, resume=resume, iters=iters, launcher='pytorch'
-    )
+    losses = losses_of(cfg, Path(work_dir), stop, resume=resume, iters=iters, launcher='pytorch')
     print('LOSSES', json.dumps(losses), flush=True)
