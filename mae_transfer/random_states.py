@@ -1,8 +1,10 @@
 """Random states of this process: of ``random``, NumPy, torch's CPU generator and its GPU's."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
+from struct import unpack
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ def random_states() -> dict[str, Any]:
     That of the GPU is the current device's; it is absent where there is none.
     """
     version, words, gauss = random.getstate()
-    numpy: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
+    numpy: dict[str, Any] = np.random.get_state(legacy=False)
     states = dict(
         python=dict(version=version, words=torch.tensor(words), gauss=gauss),
         numpy=dict(
@@ -42,20 +44,21 @@ def set_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(states['cuda'].cpu())
 
 
-def seed_cpu(key: Sequence[int]) -> None:
+def seed_cpu(key: tuple[int, ...]) -> None:
     """Seed ``random``, NumPy and torch's CPU generator, in a few microseconds.
 
     Args:
-        key: Numbers from 0; keys that differ in more than zeros at their end give independent
-            draws.
+        key: Whole numbers; each key gives draws of its own.
     """
-    a, b, c, d, e = np.random.SeedSequence(key).generate_state(5).tolist()
-    random.seed(a << 32 | b)
-    np.random.seed(c)
-    torch.default_generator.manual_seed(d << 32 | e)  # torch.manual_seed would look for GPUs
+    # A hash takes a tenth of the time of NumPy's SeedSequence, for every sample.
+    digest = blake2b(str(key).encode(), digest_size=20).digest()
+    first, second, third = unpack('<QIQ', digest)
+    random.seed(first)
+    np.random.seed(second)
+    torch.default_generator.manual_seed(third)  # torch.manual_seed would look for GPUs
 
 
-def seed_random_states(key: Sequence[int]) -> None:
+def seed_random_states(key: tuple[int, ...]) -> None:
     """Seed all that :func:`random_states` covers; for ``key`` see :func:`seed_cpu`."""
     seed_cpu(key)
     if torch.cuda.is_available():

@@ -37,9 +37,7 @@ TOLERANCE = 1e-6
 
 MAE = 'demo/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 MAE_EPOCHS = 'pretrain/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
-MAE_REPEAT = (
-    'pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py'
-)
+MAE_REPEAT = 'pretrain/mae/ablation/mae_vit-large-p16_repeat-4_8xb512-amp-coslr-200e_in1k.py'
 CAE_PIXEL = 'pretrain/cae/cae_vit-base-p16_pixel_8xb256-amp-coslr-300e_in1k.py'
 CAE_TOKENS = 'pretrain/cae/cae_vit-base-p16_8xb256-amp-coslr-300e_in1k.py'
 DVAE = 'pretrain/dvae/dvae_conv-base-p8_8xb64-amp-ema-coslr-250k_in1k-112x112.py'
@@ -85,10 +83,10 @@ SETUPS = {
         17, dict(epochs=2),
     ),
     'linear probe, LARS': (PROBE, WORKERS_2, 7, dict(epochs=2)),
-    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, WORKERS_2, 5, dict(iters=9)),
-    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, WORKERS_2, 15, dict(epochs=2)),
+    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, WORKERS_2, 3, dict(iters=6)),
+    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, WORKERS_2, 3, dict(epochs=1)),
     'Mask R-CNN, iterations, batches by aspect ratio': (
-        DETECT_EPOCHS, WORKERS_2, 15, dict(iters=19),
+        DETECT_EPOCHS, WORKERS_2, 13, dict(iters=16),
     ),
     'UperNet, photometric distortion, dropout, validation on the way': (
         SEGMENT, dict(WORKERS_2, train_cfg__val_interval=40_000), 5, dict(iters=11),

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 
 from mae_transfer.backbones.arch import (
@@ -360,8 +361,8 @@ class PlainViT(PartlyFrozen):
         """Describe the encoder in plain containers, for ``checkpoint['meta']['mae_transfer']``.
 
         Args:
-            pos_embed: The full table of positions, (1, N, C), if the encoder itself has only a part
-                of it (sharded training); by default the encoder's own.
+            pos_embed: The full table of positions, (1, N, C); by default the encoder's own. One
+                that is sharded is gathered, so that every process has to call this.
 
         Returns:
             Sizes in pixels and patches (height first), widths, heads, epsilon of the norms, and
@@ -370,6 +371,8 @@ class PlainViT(PartlyFrozen):
         """
         layer_scale = any(name.endswith('ls1.gamma') for name, _ in self.named_parameters())
         table, pos_order = self.pos_embed if pos_embed is None else pos_embed, None
+        if isinstance(table, DTensor):
+            table = table.full_tensor()
         if table is not None:
             pos_order = next(iter(sincos_orders(table, self.pos_grid)), 'learned')
         return dict(

@@ -87,17 +87,18 @@ class DrawnBatches(Sampler[list[Draw]]):
         epoch, skipped = self.epoch, self.first
         # Batch samplers of other classes may use up indices in another way, and are stepped.
         plain = type(self.batches) is BatchSampler
-        leap = plain and hasattr(self.batches.sampler, 'skip')
+        sampler: Any = self.batches.sampler
+        leap = plain and hasattr(sampler, 'skip')
         if self.endless and plain and not leap and len(self):
             epochs, skipped = divmod(skipped, len(self))
             epoch += epochs
         while True:
-            if hasattr(self.batches.sampler, 'set_epoch'):
-                self.batches.sampler.set_epoch(epoch)
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(epoch)
             place, empty = 0, True
             if leap and skipped:
                 place, skipped = skipped * self.batches.batch_size, 0
-                self.batches.sampler.skip(place)
+                sampler.skip(place)
             for batch in self.batches:
                 empty = False
                 if skipped:

@@ -56,8 +56,8 @@ class RandomStateHook(Hook):
             set_random_states(resumed[get_rank()])
             return
         seed = runner.message_hub.get_info(ORDER_SEED, runner.seed)
-        # A fifth number keeps this key apart from those of samples.
-        seed_random_states((seed, get_rank(), runner.iter, 0, 2))
+        # Three numbers: the keys of samples have four.
+        seed_random_states((seed, get_rank(), runner.iter))
         runner.logger.warning(
             f'RandomStateHook: {reason}; masks, drop paths and mixups are not those of the former '
             'run, but drawn anew from the seed, the step and the rank'

@@ -9,6 +9,7 @@ on fewer or smaller GPUs: effective batch = processes x images x accumulation.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -36,7 +37,7 @@ def collate_in_parts(samples: Sequence, images: int, collate: Callable) -> list:
 
 
 def whole_step(dataloader: dict, accumulative_counts: int) -> dict:
-    """Let a data loader draw the images of a whole step, as a list of batches.
+    """Let a data loader draw the images of a whole step, as a list of batches if it has several.
 
     Args:
         dataloader: Its config; ``batch_size`` = images of one forward pass. It is not changed.
@@ -50,6 +51,8 @@ def whole_step(dataloader: dict, accumulative_counts: int) -> dict:
             f'train_dataloader={dataloader!r}: must be a config, so that its order can be resumed'
         )
     dataloader = dict(dataloader)
+    if accumulative_counts == 1:
+        return dataloader
     images = dataloader['batch_size']
     collate = dict(dataloader.get('collate_fn') or dict(type=pseudo_collate))
     kind = collate.pop('type')
@@ -77,7 +80,7 @@ def collate_one_pass(dataloader: DataLoader, samples: Sequence) -> dict:
 
 
 class _StepsFromParts(SteadyOrder):
-    """What the two loops share: a batch of the loader is a list, and makes one step."""
+    """What the two loops share: a batch of the loader makes one step, in parts."""
 
     endless: bool
 
@@ -92,6 +95,10 @@ class _StepsFromParts(SteadyOrder):
         # The loop accumulates, so the wrapper, which is built after it, is not to count as well.
         if self.accumulative_counts > 1:
             runner.optim_wrapper = {**runner.optim_wrapper, 'accumulative_counts': 1}
+
+    def parts_of(self, batch: Any) -> list:
+        """Return the parts of a step, one for each forward pass."""
+        return batch if self.accumulative_counts > 1 else [batch]
 
     def run_iter(self, *args) -> None:
         """Accumulate the gradients of all parts of a batch and make one step.
@@ -179,7 +186,7 @@ class AccumulatingEpochTrainLoop(_StepsFromParts, EpochBasedTrainLoop):
         first = self.finished_steps()
         self.runner.message_hub.update_info(EPOCH_BEGAN, [self._epoch, self._iter - first])
         self.batches.start_at(self._epoch, first)
-        for index, parts in enumerate(self.dataloader, first):
+        for index, parts in enumerate(map(self.parts_of, self.dataloader), first):
             self.run_iter(index, parts)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -223,9 +230,9 @@ class AccumulatingIterTrainLoop(_StepsFromParts, IterBasedTrainLoop):
         return self.runner.model
 
     def batches_from_here(self) -> Iterator:
-        """Iterate over the batches of the steps that are left, and on."""
+        """Iterate over the parts of the steps that are left, and on."""
         self.batches.start_at(0, self._iter)
-        return iter(self.dataloader)
+        return map(self.parts_of, iter(self.dataloader))
 
 
 LOOPS_THAT_COUNT_STEPS = {

@@ -48,9 +48,12 @@ def steady_loader(runner, dataloader: dict, seed: int, endless: bool) -> DataLoa
         )
 
     options = [name for name in inspect.signature(DataLoader).parameters if name not in ORDER]
-    return DataLoader(
+    steady = DataLoader(
         loader.dataset,
         batch_sampler=DrawnBatches(make, loader.batch_sampler, seed, get_rank(), endless),
         generator=torch.Generator().manual_seed(seed),
         **{name: getattr(loader, name) for name in options},
     )
+    # Hooks ask for the size, which PyTorch does not keep beside a batch sampler.
+    vars(steady)['batch_size'] = loader.batch_size
+    return steady

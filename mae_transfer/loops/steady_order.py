@@ -102,8 +102,8 @@ class SteadyOrder(BaseLoop):
         runner.optim_wrapper.zero_grad()  # of the step that was broken off
         runner.message_hub.update_info(ROLL_BACKS, count)
         self.follow_order()
-        # A fifth number keeps this key apart from those of samples.
-        seed_random_states((self.order_seed, get_rank(), self._iter, count, 1))
+        # Three numbers: the keys of samples have four.
+        seed_random_states((self.order_seed, get_rank(), self._iter))
         runner.call_hook('after_roll_back')
         runner.logger.warning(
             f'rolled back from step {left} to step {self._iter} of {checkpoint}: the data come in '

@@ -84,7 +84,7 @@ def make_unlabelled(root: Path, count: int = 4) -> None:
         picture(root / f'{i}.png', rng)
 
 
-# What a recipe calls its data (its data_root) -> how to make some pictures of that kind in a folder.
+# What a recipe calls its data (its data_root) -> how to make such pictures in a folder.
 MAKERS: dict[str, Callable[..., None]] = {
     'data/imagenet': make_imagenet,
     'data/cifar10': make_cifar,

@@ -117,8 +117,9 @@ def test_start_at__within_an_epoch():
 
 def test_epochs__have_orders_of_their_own():
     batches = drawn(endless=True)
-    orders = [[draw.index for batch in take(batches, 8) for draw in batch][i : i + 7] for i in (0, 7)]
-    assert sorted(orders[0]) == sorted(orders[1]) == list(range(7)) and orders[0] != orders[1]
+    stream = [draw.index for batch in take(batches, 8) for draw in batch]
+    first, second = stream[:7], stream[7:]
+    assert sorted(first) == sorted(second) == list(range(7)) and first != second
 
 
 def test_reorder__is_the_order_of_that_seed_from_its_start():

@@ -1,4 +1,4 @@
-"""Random states in checkpoints: of all ranks, read safely, and said to be missing where they are."""
+"""Random states in checkpoints: of all ranks, read safely, and named where they are missing."""
 
 import logging
 

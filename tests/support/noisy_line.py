@@ -1,5 +1,6 @@
 """Least squares whose data and model draw random numbers; notes of each step; a run that stops."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -96,9 +97,7 @@ def noisy_config(
     cfg = config(4 // counts, counts, dict(loop), work_dir, points)
     cfg.model.type, cfg.train_dataloader.dataset.type = 'NoisyLine', 'NoisyPoints'
     cfg.train_dataloader.sampler.type = sampler
-    cfg.default_hooks.checkpoint = dict(
-        type='AtomicCheckpointHook', by_epoch=False, interval=every
-    )
+    cfg.default_hooks.checkpoint = dict(type='AtomicCheckpointHook', by_epoch=False, interval=every)
     cfg.default_hooks.random_state = dict(type='RandomStateHook')
     count_steps(cfg)
     return cfg
@@ -131,6 +130,7 @@ def run(
     Returns:
         The runner, and what :class:`Notes` noted of each step.
     """
+    cfg.experiment_name = f'{Path(cfg.work_dir).name}-{time.time_ns()}'
     cfg.resume, cfg.load_from = resume is not None, str(resume) if resume else None
     runner = Runner.from_cfg(cfg)
     notes = Notes(stop)

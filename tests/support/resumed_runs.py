@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from mae_transfer.hooks import AtomicCheckpointHook
 from mae_transfer.run import train
 from tests.configs_suite.reading import load
 from tests.configs_suite.tiny_data import MAKERS
@@ -31,20 +32,26 @@ class Stopped(Exception):
 
 @HOOKS.register_module()
 class NoteLosses(Hook):
-    """Note the loss of each step in ``LOSSES``, and stop after one of them.
+    """Note the loss of each step in ``LOSSES``; save a checkpoint after one, and stop there.
 
     Args:
-        stop: Step after which the run ends; None for none.
+        save: The step; None for none.
+        stop: Whether the run ends there.
     """
 
     priority = 'LOWEST'
 
-    def __init__(self, stop: int | None = None) -> None:
-        self.stop = stop
+    def __init__(self, save: int | None, stop: bool) -> None:
+        self.save, self.stop = save, stop
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        LOSSES[runner.iter + 1] = float(outputs['loss'].detach())
-        if runner.iter + 1 == self.stop:
+        step = runner.iter + 1
+        LOSSES[step] = float(outputs['loss'].detach())
+        if step != self.save:
+            return
+        (checkpoint,) = (hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
+        checkpoint._save_checkpoint_with_step(runner, step, dict(epoch=runner.epoch, iter=step))
+        if self.stop:
             raise Stopped
 
 
@@ -111,10 +118,9 @@ def losses_of(
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'{work_dir.name}-{time.time_ns()}'
-    cfg.default_hooks.checkpoint = dict(
-        type='AtomicCheckpointHook', by_epoch=False, interval=stop or save or -1, max_keep_ckpts=-1
-    )
-    cfg.custom_hooks = [*cfg.custom_hooks, dict(type='NoteLosses', stop=stop)]
+    cfg.default_hooks.checkpoint = dict(type='AtomicCheckpointHook', by_epoch=False, interval=-1)
+    notes = dict(type='NoteLosses', save=stop or save, stop=stop is not None)
+    cfg.custom_hooks = [*cfg.custom_hooks, notes]
     LOSSES.clear()
     # yapf, which makes a config's text pretty, takes seconds for each checkpoint
     with mock.patch('yapf.yapflib.yapf_api.FormatCode', _as_it_is), suppress(Stopped):
@@ -170,7 +176,5 @@ def print_losses_of_rank(
     """Be one rank of a run, and print its losses; for ``tests.support.ranks.run_ranks``."""
     cfg = recipe(path, **options)
     cfg.env_cfg.dist_cfg = dict(backend='gloo')
-    losses = losses_of(
-        cfg, Path(work_dir), stop, resume=resume, iters=iters, launcher='pytorch'
-    )
+    losses = losses_of(cfg, Path(work_dir), stop, resume=resume, iters=iters, launcher='pytorch')
     print('LOSSES', json.dumps(losses), flush=True)
