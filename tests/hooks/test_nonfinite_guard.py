@@ -135,7 +135,7 @@ def test_run__stops_after_it_went_back_three_times(tmp_path):
 def test_run__whose_weights_are_spoilt_goes_back_to_those_of_the_checkpoint(tmp_path):
     runner, lines = train(spoilt_config(tmp_path / 'a', steps=[5], kind='weights'))
     assert guard_of(runner).skipped == [5, 6, 7]
-    assert 'the weights are not finite, the first of them is layers.2.weight' in lines[0]
+    assert 'the weights are not finite, the first of them is norm.bias' in lines[0]
     assert_finite_checkpoints(tmp_path / 'a')
     kept = tmp_path / 'a' / 'nonfinite' / 'iter_5'
     assert not (kept / 'weights.pth').exists()
