@@ -2,7 +2,6 @@
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,14 +169,21 @@ def test_run__with_a_loop_that_cannot_go_back_stops(tmp_path):
 
 def test_run__judged_one_step_later_skips_and_goes_back_as_well(tmp_path, monkeypatch):
     """As on a GPU with a fused optimizer; the step that had begun is undone with the others."""
-    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', partial(FiniteSteps, defer=True))
+    options = []
+
+    def deferred(wrapper, learn, defer):
+        options.append(defer)
+        return FiniteSteps(wrapper, learn, defer=True)
+
+    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', deferred)
     cfg = spoilt_config(tmp_path / 'a', steps=[2, 3, 7, 8, 9], kind='output')
+    cfg.model.norm = False
     cfg.optim_wrapper.optimizer.fused = True
     runner, lines = train(cfg)
     assert guard_of(runner).skipped == [2, 3, 7, 8, 9]
     assert runner.train_loop.rolled_back == [(9, f'{tmp_path}/a/iter_6.pth')]
     assert 'its loss is nan' in lines[0]
-    assert runner.model.norm.running_mean.isfinite().all()
+    assert options == [None]
     assert_finite_checkpoints(tmp_path / 'a')
     assert runner.iter == 12
 
@@ -202,6 +208,29 @@ def test_hook__says_so_if_it_cannot_guard(tmp_path):
         'NonFiniteGuardHook does not guard this run: its optim_wrapper is of the type '
         'OptimWrapperDict, not one OptimWrapper'
     ]
+
+
+def test_hook__judges_at_once_where_running_statistics_may_be_spoilt(tmp_path, monkeypatch):
+    """Before they are averaged or saved."""
+    options = []
+
+    def spy(wrapper, learn, defer):
+        options.append(defer)
+        return FiniteSteps(wrapper, learn, defer)
+
+    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', spy)
+    train(spoilt_config(tmp_path / 'a', max_iters=6))
+    assert options == [False]
+
+
+def test_run__goes_on_if_a_forward_pass_cannot_be_repeated(tmp_path, monkeypatch):
+    def fail(*args):
+        raise KeyError('a second pass')
+
+    monkeypatch.setattr(nonfinite_guard, 'run_parts', fail)
+    runner, lines = train(spoilt_config(tmp_path / 'a', steps=[4]))
+    assert "its forward pass failed when it was repeated: KeyError('a second pass')" in lines[0]
+    assert runner.iter == 12
 
 
 @pytest.mark.parametrize(
