@@ -3,9 +3,10 @@
     python benchmarks/reliability/nonfinite.py [--cost] [WORD ...]
 
 A run whose cause passes must end with exit code 0 and finite weights. One whose cause stays must
-end with another exit code and one sentence, and leave checkpoints with finite weights alone. With
-words, only runs whose names contain one of them are made. ``--cost`` times steps with and without
-the guard instead, alternating in one process.
+end with another exit code and one sentence, and leave checkpoints with finite weights alone. Where
+a picture is spoilt, the kept step must fail again when it is replayed. With words, only runs whose
+names contain one of them are made. ``--cost`` times steps with and without the guard instead,
+alternating in one process.
 """
 
 import argparse
@@ -37,6 +38,7 @@ import mae_transfer  # noqa: E402, F401  before anything imports mmcv
 from mae_transfer.hooks.kept_step import keep_step  # noqa: E402
 from mae_transfer.layers.block import Block  # noqa: E402
 from mae_transfer.optim.finite_steps import FiniteSteps  # noqa: E402
+from mae_transfer.run.replay import replay_step  # noqa: E402
 from tests.configs_suite.tiny_data import make_ade, make_coco, make_imagenet  # noqa: E402
 from tests.support.ranks import run_ranks  # noqa: E402
 from tests.support.spoilt_steps import (  # noqa: E402
@@ -171,7 +173,12 @@ def run(name: str, folder: Path) -> tuple[bool, str]:
         cfg.merge_from_dict(LOOP | changes)
     with (folder / 'printed.txt').open('w') as stream, redirect_stdout(stream):
         code, printed = run_to_end(cfg)
-    return judge(wanted, code, printed, folder / 'run')
+        good, told = judge(wanted, code, printed, folder / 'run')
+        if spoil.get('kind') == 'picture':
+            first = min((folder / 'run' / 'nonfinite').iterdir(), key=lambda path: path.name)
+            replayed = replay_step(first).reproduced
+            good, told = good and replayed, f'{told}, {"" if replayed else "not "}replayed'
+    return good, told
 
 
 class Encoder(nn.Module):
