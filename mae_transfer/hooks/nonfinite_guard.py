@@ -105,7 +105,9 @@ class NonFiniteGuardHook(Hook):
             )
             return
         self._statistics = running_statistics(runner.model)
-        self._steps = FiniteSteps(wrapper, lambda outcome: self._learn(runner, outcome))
+        # Running statistics are to be restored before anything averages or saves them.
+        defer = False if self._statistics else None
+        self._steps = FiniteSteps(wrapper, lambda outcome: self._learn(runner, outcome), defer)
 
     def after_train(self, runner: Runner) -> None:
         """Stop to watch; sum up what was skipped."""
@@ -169,7 +171,6 @@ class NonFiniteGuardHook(Hook):
         with torch.no_grad():
             step.restore_statistics()
             facts = self._examine(runner, outcome)
-        self._keep_statistics(step)
         everyone = all_gather_object(facts)
         culprit = next((i for i, f in enumerate(everyone) if not math.isfinite(f['loss'])), 0)
         facts = everyone[culprit] | dict(process=culprit, processes=len(everyone))
@@ -185,14 +186,6 @@ class NonFiniteGuardHook(Hook):
         )
         if self.in_row >= self.max_in_row:
             self._end = self._choose_end(runner)
-
-    def _keep_statistics(self, step: KeptStep) -> None:
-        """Let a step that began before the last one was judged start from restored statistics."""
-        assert self._steps is not None
-        following: KeptStep = self._steps.context
-        if following is not step:
-            for buffer, value in following.statistics:
-                value.copy_(buffer)
 
     def _examine(self, runner: Runner, outcome: Outcome) -> dict:
         """Find out where this process's part of a step ceased to be finite.
@@ -220,8 +213,12 @@ class NonFiniteGuardHook(Hook):
         if not isinstance(model, BaseModel):
             facts['cause'] = f'the forward pass of a {type(model).__name__} cannot be repeated'
             return facts
-        with as_before(model, step.random_states), watch_modules(model) as watched:
-            run_parts(model, step.parts, lambda: runner.optim_wrapper.optim_context(model))
+        try:
+            with as_before(model, step.random_states), watch_modules(model) as watched:
+                run_parts(model, step.parts, lambda: runner.optim_wrapper.optim_context(model))
+        except Exception as error:  # of the model's code: no reason to lose the run
+            facts['cause'] = f'its forward pass failed when it was repeated: {error!r}'
+            return facts
         first = watched.first_output()
         facts['module'] = first and first[0]
         facts['cause'] = say_cause(facts, first is None or first[1])

@@ -135,4 +135,10 @@ def _data_classes() -> list[tuple[Any, str]]:
         module, _, name = path.rpartition('.')
         if module.partition('.')[0] in sys.modules:
             classes.append((getattr(importlib.import_module(module), name), path))
-    return [*classes, *((value, name) for name, value in NUMPY_NAMES.items())]
+    arrays = [(value, name) for name, value in NUMPY_NAMES.items()]
+    return [*classes, *arrays, (_no_bytes, 'builtins.bytes')]
+
+
+def _no_bytes() -> bytes:
+    """Replace ``bytes``, which a file needs only for an array without content: it takes no size."""
+    return b''

@@ -67,7 +67,8 @@ class FiniteSteps:
         wrapper: The optimizer wrapper, until :meth:`detach`.
         learn: Called once for each reported step, on all processes in the same order, while the
             weights are still those of the step if it was skipped.
-        defer: Whether the device skips, of an optimizer that supports it; None decides as above.
+        defer: Whether the report may wait: True for an optimizer that supports it, False never;
+            None decides as above.
 
     Attributes:
         context: Set by the owner before each step; returned with its outcome.
@@ -144,6 +145,8 @@ class FiniteSteps:
         norm = self._norm if scaled_norm is None else scaled_norm / scale
         assert norm is not None, 'the wrapper clips without _clip_grad'
         self._put_off(norm, scale, loss)
+        if self._defer is False:
+            self.settle()
 
     def _put_off(self, norm: Tensor, scale: Tensor, loss: Tensor) -> None:
         self._pending = (_read_later(torch.stack([norm, scale])), loss, self.context)

@@ -12,6 +12,8 @@ from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import write_atomically
+from mae_transfer.hooks.nonfinite_guard import FOLDER
+from mae_transfer.hooks.step_bundle import INCIDENT
 from mae_transfer.run.processes import is_main_process, say
 
 CHECKPOINT = re.compile(r'(best_.+_)?(iter|epoch)_\d+\.pth')
@@ -116,7 +118,7 @@ def written_by_runs(work_dir: Path) -> list[Path]:
     """List what training runs wrote to a folder.
 
     These are checkpoints and their pointer, the length, logs by timestamp, the config that the
-    logs have a copy of, and pictures of reconstructions.
+    logs have a copy of, pictures of reconstructions, and steps that were not finite.
     """
     if not work_dir.is_dir():
         return []
@@ -130,7 +132,8 @@ def written_by_runs(work_dir: Path) -> list[Path]:
         or (path.suffix == '.py' and path.is_file() and path.read_bytes() in configs)
     ]
     pictures = [p for p in work_dir.glob('reconstructions/*.png') if PICTURE.fullmatch(p.name)]
-    return sorted([*logs, *files, *pictures])
+    steps = [path.parent for path in work_dir.glob(f'{FOLDER}/iter_*/{INCIDENT}')]
+    return sorted([*logs, *files, *pictures, *steps])
 
 
 def _is_removed(start: Path, work_dir: Path) -> bool:

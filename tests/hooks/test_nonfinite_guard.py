@@ -2,7 +2,6 @@
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,10 @@ from tests.support.spoilt_steps import build, newest_checkpoint, spoilt_config
 
 @pytest.fixture(autouse=True)
 def last_good(monkeypatch):
-    monkeypatch.setattr(
-        AtomicCheckpointHook, 'last_good', property(newest_checkpoint), raising=False
-    )
+    if not hasattr(AtomicCheckpointHook, 'last_good'):
+        monkeypatch.setattr(
+            AtomicCheckpointHook, 'last_good', property(newest_checkpoint), raising=False
+        )
 
 
 def guard_of(runner) -> NonFiniteGuardHook:
@@ -135,7 +135,7 @@ def test_run__stops_after_it_went_back_three_times(tmp_path):
 def test_run__whose_weights_are_spoilt_goes_back_to_those_of_the_checkpoint(tmp_path):
     runner, lines = train(spoilt_config(tmp_path / 'a', steps=[5], kind='weights'))
     assert guard_of(runner).skipped == [5, 6, 7]
-    assert 'the weights are not finite, the first of them is layers.2.weight' in lines[0]
+    assert 'the weights are not finite, the first of them is norm.bias' in lines[0]
     assert_finite_checkpoints(tmp_path / 'a')
     kept = tmp_path / 'a' / 'nonfinite' / 'iter_5'
     assert not (kept / 'weights.pth').exists()
@@ -170,14 +170,21 @@ def test_run__with_a_loop_that_cannot_go_back_stops(tmp_path):
 
 def test_run__judged_one_step_later_skips_and_goes_back_as_well(tmp_path, monkeypatch):
     """As on a GPU with a fused optimizer; the step that had begun is undone with the others."""
-    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', partial(FiniteSteps, defer=True))
-    cfg = spoilt_config(tmp_path / 'a', steps=[5, 7, 8, 9], kind='output')
+    options = []
+
+    def deferred(wrapper, learn, defer):
+        options.append(defer)
+        return FiniteSteps(wrapper, learn, defer=True)
+
+    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', deferred)
+    cfg = spoilt_config(tmp_path / 'a', steps=[2, 3, 7, 8, 9], kind='output')
+    cfg.model.norm = False
     cfg.optim_wrapper.optimizer.fused = True
     runner, lines = train(cfg)
-    assert guard_of(runner).skipped == [5, 7, 8, 9]
+    assert guard_of(runner).skipped == [2, 3, 7, 8, 9]
     assert runner.train_loop.rolled_back == [(9, f'{tmp_path}/a/iter_6.pth')]
     assert 'its loss is nan' in lines[0]
-    assert runner.model.norm.running_mean.isfinite().all()
+    assert options == [None]
     assert_finite_checkpoints(tmp_path / 'a')
     assert runner.iter == 12
 
@@ -202,6 +209,29 @@ def test_hook__says_so_if_it_cannot_guard(tmp_path):
         'NonFiniteGuardHook does not guard this run: its optim_wrapper is of the type '
         'OptimWrapperDict, not one OptimWrapper'
     ]
+
+
+def test_hook__judges_at_once_where_running_statistics_may_be_spoilt(tmp_path, monkeypatch):
+    """Before they are averaged or saved."""
+    options = []
+
+    def spy(wrapper, learn, defer):
+        options.append(defer)
+        return FiniteSteps(wrapper, learn, defer)
+
+    monkeypatch.setattr(nonfinite_guard, 'FiniteSteps', spy)
+    train(spoilt_config(tmp_path / 'a', max_iters=6))
+    assert options == [False]
+
+
+def test_run__goes_on_if_a_forward_pass_cannot_be_repeated(tmp_path, monkeypatch):
+    def fail(*args):
+        raise KeyError('a second pass')
+
+    monkeypatch.setattr(nonfinite_guard, 'run_parts', fail)
+    runner, lines = train(spoilt_config(tmp_path / 'a', steps=[4]))
+    assert "its forward pass failed when it was repeated: KeyError('a second pass')" in lines[0]
+    assert runner.iter == 12
 
 
 @pytest.mark.parametrize(

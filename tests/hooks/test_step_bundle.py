@@ -68,6 +68,15 @@ def test_write_bundle__leaves_nothing_if_the_disk_is_full(tmp_path, monkeypatch)
     assert list((tmp_path / 'nonfinite').iterdir()) == []
 
 
+def test_bundle__of_a_picture_without_objects_comes_back(tmp_path):
+    """An array without content is pickled in its own way."""
+    sample = SAMPLES[0]('a.jpg')
+    sample.ignored_instances = sample.gt_instances[:0]
+    bundle = read_bundle(write(tmp_path / 'iter_7', [dict(data_samples=[sample])]))
+    (read,) = bundle.parts[0]['data_samples']
+    assert read.ignored_instances.masks.masks.shape == (0, 4, 6)
+
+
 def test_data_classes__exist():
     names = {name for _, name in step_bundle._data_classes()}
     assert set(step_bundle.DATA_CLASSES) <= names

@@ -237,6 +237,13 @@ def test_scaler__its_search_for_a_scale_is_not_reported(clip):
     assert [outcome.finite for outcome in outcomes] == [False]
 
 
+def test_scaler__is_reported_at_once_if_nothing_may_wait():
+    model, wrapper = scaled(1024.0)
+    _, outcomes = guard(wrapper, defer=False)
+    train(model, wrapper, 1, {0: NAN})
+    assert [outcome.finite for outcome in outcomes] == [False]
+
+
 def test_scaler__a_scale_that_has_collapsed_is_reported():
     model, wrapper = scaled(0.5)
     steps, outcomes = guard(wrapper)

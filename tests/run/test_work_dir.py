@@ -9,7 +9,8 @@ import pytest
 from mae_transfer.run.work_dir import ReplaceRunHook, check_work_dir, read_length, write_length
 
 FOREIGN = {'notes.txt', 'pretrained.pth', 'iter_5.pth.txt', 'best_friend.pth', 'own.py'}
-FOREIGN |= {'pictures', '20260101', 'reconstructions'}
+FOLDERS = {'pictures', '20260101', 'reconstructions', 'nonfinite'}
+FOREIGN |= FOLDERS
 
 
 @pytest.fixture
@@ -21,11 +22,12 @@ def used(tmp_path: Path) -> Path:
     (tmp_path / '20260101_120000' / 'vis_data' / 'scalars.json').write_text('{"loss": 1.0}')
     for name in ('recipe.py', '20260101_120000/vis_data/config.py'):
         (tmp_path / name).write_text('lr = 1')
-    for name in ('pictures', '20260101', 'reconstructions'):
+    for name in [*FOLDERS, 'nonfinite/iter_2', 'nonfinite/mine']:
         (tmp_path / name).mkdir()
     for name in ('reconstructions/iter_3.png', 'reconstructions/mine.png'):
         (tmp_path / name).touch()
-    for name in FOREIGN - {'pictures', '20260101', 'reconstructions'}:
+    (tmp_path / 'nonfinite' / 'iter_2' / 'incident.json').touch()
+    for name in FOREIGN - FOLDERS:
         (tmp_path / name).touch()
     return tmp_path
 
@@ -55,6 +57,7 @@ def test_replace_run__removes_what_runs_wrote_alone_after_the_first_step(used, c
     new = {'20260102_120000', 'recipe.py', 'iter_1.pth'}
     assert {path.name for path in used.iterdir()} == FOREIGN | new
     assert [path.name for path in (used / 'reconstructions').iterdir()] == ['mine.png']
+    assert [path.name for path in (used / 'nonfinite').iterdir()] == ['mine']
     assert '--overwrite: removed 20260101_120000, best_mIoU_iter_3.pth' in capsys.readouterr().out
 
 

@@ -37,14 +37,17 @@ class _SpoilGradient(torch.autograd.Function):
 class SpoiltLine(Line):
     """Least squares with batch norm and dropout that can be told to fail.
 
+    Args:
+        norm: Whether there is a batch norm.
+
     Attributes:
         spoilt: None, or what is not finite from now on: 'loss', 'output' of the first layer, or
             'gradient'.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, norm: bool = True) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(3)
+        self.norm = nn.BatchNorm1d(3) if norm else nn.Identity()
         self.dropout = nn.Dropout(0.2)
         self.spoilt: str | None = None
 
