@@ -22,6 +22,7 @@ SIGNALS = tuple(
     if hasattr(signal, name)
 )
 TWICE = 0.3  # seconds: one Ctrl-C may come from the terminal and from the launcher
+END = b'\0'  # no signal has this number
 PATIENCE = 10.0  # seconds for the exception of a process that is to end at once
 
 _watch: 'SignalWatch | None' = None
@@ -86,8 +87,9 @@ class SignalWatch:
         for number, handler in self._former.items():
             if signal.getsignal(number) == self._handle:  # nobody has replaced ours
                 signal.signal(number, handler)
-        os.close(self._writer)  # which ends the thread
+        os.write(self._writer, END)  # closing it is not enough: forked data workers have it, too
         self._thread.join()
+        os.close(self._writer)
         os.close(self._reader)
 
     def _handle(self, number: int, frame: object) -> None:
@@ -109,7 +111,7 @@ class SignalWatch:
             if not ready:
                 self._end(first, f'stopped by {name_of(first)}, without cleaning up')
             received = os.read(self._reader, 1)
-            if not received:
+            if received == END:
                 return
             number = received[0]
             if number not in self._former:  # such as the end of a data worker

@@ -16,7 +16,7 @@ from mmengine._strategy import DDPStrategy
 from mmengine._strategy.single_device import SingleDeviceStrategy
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseModel, BaseModule
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -49,6 +49,7 @@ def test_private_names__overridden_or_called():
     for owner, name in (
         (CheckpointHook, '_save_checkpoint_with_step'),
         (CheckpointHook, '_save_best_checkpoint'),
+        (EMAHook, '_swap_ema_parameters'),
         (Config, '_get_cfg_path'),
         (DefaultOptimWrapperConstructor, '_validate_cfg'),
         (ManagerMixin, '_instance_dict'),
