@@ -104,9 +104,8 @@ class SignalWatch:
 
     def _read(self) -> None:
         """Wait for signals in a thread of its own."""
-        first, since = 0, 0.0
+        first, since, impatient = 0, 0.0, False
         while True:
-            impatient = bool(first) and self.at_once
             ready, _, _ = select.select([self._reader], [], [], PATIENCE if impatient else None)
             if not ready:
                 self._end(first, f'stopped by {name_of(first)}, without cleaning up')
@@ -117,7 +116,7 @@ class SignalWatch:
             if number not in self._former:  # such as the end of a data worker
                 continue
             if not first:
-                first, since = number, time.monotonic()
+                first, since, impatient = number, time.monotonic(), self.at_once
                 self.noted = self.noted or (0 if self.at_once else number)
             elif time.monotonic() - since > TWICE:
                 self._end(number, f'stopped at once by a second signal, {name_of(number)}')

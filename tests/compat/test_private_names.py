@@ -24,6 +24,7 @@ from mmengine.utils import ManagerMixin
 from timm.models import beit
 from torch import nn
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mae_transfer.backbones.timm_vit import GRID_BIAS
 
@@ -50,6 +51,7 @@ def test_private_names__overridden_or_called():
         (CheckpointHook, '_save_checkpoint_with_step'),
         (CheckpointHook, '_save_best_checkpoint'),
         (EMAHook, '_swap_ema_parameters'),
+        (_MultiProcessingDataLoaderIter, '_shutdown_workers'),
         (Config, '_get_cfg_path'),
         (DefaultOptimWrapperConstructor, '_validate_cfg'),
         (ManagerMixin, '_instance_dict'),
