@@ -144,9 +144,12 @@ def small_run(work_dir: Path, *hooks: dict) -> Config:
 def run_process(cfg: dict, options: dict, environment: dict[str, str], output: str) -> None:
     """Train as tools/train.py does, in a session of its own."""
     os.setsid()
-    with open(output, 'w') as stream:
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
+    with open(output, 'w') as stream:  # by another process, as limits of files are this one's
+        writer = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=stream)
+    assert writer.stdin is not None, 'it is a pipe'
+    os.dup2(writer.stdin.fileno(), 1)
+    os.dup2(writer.stdin.fileno(), 2)
+    writer.stdin.close()
     os.environ.update(environment, CUDA_VISIBLE_DEVICES='', TORCH_CPP_LOG_LEVEL='ERROR')
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -167,6 +170,7 @@ class Started:
         for process in self.processes:
             process.join(max(deadline - time.monotonic(), 0))
         self.codes = [process.exitcode for process in self.processes]
+        self.left_behind()  # until the output is written
         return '\n'.join(path.read_text(errors='replace') for path in self.outputs)
 
     def left_behind(self) -> list[str]:
@@ -256,6 +260,8 @@ def stops(number: int, moment: str, ranks: int, to: str) -> str | None:
             (folder / 'go').touch()
             text = run.finish()
             step, name = steps[ranks - 1], signal.Signals(number).name
+            if to == 'one' and f'after iteration {step + 1}:' in text and moment == 'saving':
+                step += 1  # the second process does not save, so its next step may have begun
             file = folder / 'run' / f'iter_{step}.pth'
             line = f'stopped by {name} after iteration {step}: the checkpoint is {file}; '
             problem = check(
@@ -364,6 +370,11 @@ def is_kept_out(resume: bool, kill: bool) -> str | None:
             first.kill()
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to the jobs in its background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def tool_is_interrupted(seconds: float, tool: str) -> str | None:
     """Press Ctrl-C some seconds after the start of a tool, while it imports."""
     with trial_folder() as folder:
@@ -371,7 +382,7 @@ def tool_is_interrupted(seconds: float, tool: str) -> str | None:
         command += [str(ROOT / 'tests/configs/tiny_mae.py'), *(['x.pth'] if tool == 'test' else [])]
         process = subprocess.Popen(
             command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=heed_interrupts,
         )  # fmt: skip
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
