@@ -7,6 +7,7 @@ do not fit, which is when ``mae-transfer doctor`` is needed.
 import ast
 import importlib.util
 import runpy
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -50,6 +51,10 @@ def main() -> int | None:
         )
         return 2
     sys.argv = [f'mae-transfer {name}', *arguments]
+    # No traceback of the imports, which take seconds, at Ctrl-C; an ignored one stays ignored.
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         tool = load_tool(TOOLS / COMMANDS[name])
     except ImportError as error:
@@ -57,6 +62,9 @@ def main() -> int | None:
             raise
         print(f'error: {error}\nRun `mae-transfer doctor` for details.', file=sys.stderr)
         return 2
+    finally:
+        if interrupt is signal.default_int_handler:
+            signal.signal(signal.SIGINT, interrupt)
     return tool.main()
 
 

@@ -13,10 +13,14 @@ the predictions over the views that the config's `tta_pipeline` makes of each pi
 """
 
 import argparse
+import signal
 
-from mae_transfer.run import test
-from mae_transfer.run.command_line import add_config_arguments, add_launch_arguments
-from mae_transfer.run.errors import run_tool
+if __name__ == '__main__' and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of the imports, which take seconds
+
+from mae_transfer.run import test  # noqa: E402
+from mae_transfer.run.command_line import add_config_arguments, add_launch_arguments  # noqa: E402
+from mae_transfer.run.errors import run_tool  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

@@ -7,11 +7,15 @@
 """
 
 import argparse
+import signal
 
-from mae_transfer.run import train
-from mae_transfer.run.command_line import add_config_arguments, add_launch_arguments
-from mae_transfer.run.errors import run_tool
-from mae_transfer.run.param_groups import print_param_groups
+if __name__ == '__main__' and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of the imports, which take seconds
+
+from mae_transfer.run import train  # noqa: E402
+from mae_transfer.run.command_line import add_config_arguments, add_launch_arguments  # noqa: E402
+from mae_transfer.run.errors import run_tool  # noqa: E402
+from mae_transfer.run.param_groups import print_param_groups  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

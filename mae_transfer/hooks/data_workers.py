@@ -4,6 +4,7 @@ Ctrl-C, a closed terminal, Slurm and ``kill -- -GROUP`` signal the workers, too,
 whose worker has died fails in the middle of its step.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mae_transfer.hooks.signal_watch import SIGNALS
 
@@ -32,6 +34,17 @@ def _start_worker(former: Callable[[int], None] | None, worker_id: int) -> None:
     leave_signals_to_parent()
     if former is not None:
         former(worker_id)
+
+
+def end_workers() -> None:
+    """End the workers of all data loaders of this process, which is about to end.
+
+    When Python collects a loader and its runner together, the queues may go first: the workers are
+    then not told, and PyTorch waits five seconds for each of them.
+    """
+    for thing in gc.get_objects():
+        if issubclass(type(thing), _MultiProcessingDataLoaderIter):
+            thing._shutdown_workers()
 
 
 def leave_signals_to_parent() -> None:

@@ -126,7 +126,6 @@ class PreemptionHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """State in each checkpoint whether a validation of its step is still due."""
         due = self._due or (not self._validating and self._validation_follows(runner))
-        runner.message_hub.update_info(DUE, due)
         hub = checkpoint['message_hub']
         hub['runtime_info'][DUE] = due
         hub['resumed_keys'][DUE] = True

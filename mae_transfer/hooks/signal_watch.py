@@ -22,6 +22,7 @@ SIGNALS = tuple(
     if hasattr(signal, name)
 )
 TWICE = 0.3  # seconds: one Ctrl-C may come from the terminal and from the launcher
+END = b'\0'  # no signal has this number
 PATIENCE = 10.0  # seconds for the exception of a process that is to end at once
 
 _watch: 'SignalWatch | None' = None
@@ -86,8 +87,9 @@ class SignalWatch:
         for number, handler in self._former.items():
             if signal.getsignal(number) == self._handle:  # nobody has replaced ours
                 signal.signal(number, handler)
-        os.close(self._writer)  # which ends the thread
+        os.write(self._writer, END)  # closing it is not enough: forked data workers have it, too
         self._thread.join()
+        os.close(self._writer)
         os.close(self._reader)
 
     def _handle(self, number: int, frame: object) -> None:
@@ -102,20 +104,19 @@ class SignalWatch:
 
     def _read(self) -> None:
         """Wait for signals in a thread of its own."""
-        first, since = 0, 0.0
+        first, since, impatient = 0, 0.0, False
         while True:
-            impatient = bool(first) and self.at_once
             ready, _, _ = select.select([self._reader], [], [], PATIENCE if impatient else None)
             if not ready:
                 self._end(first, f'stopped by {name_of(first)}, without cleaning up')
             received = os.read(self._reader, 1)
-            if not received:
+            if received == END:
                 return
             number = received[0]
             if number not in self._former:  # such as the end of a data worker
                 continue
             if not first:
-                first, since = number, time.monotonic()
+                first, since, impatient = number, time.monotonic(), self.at_once
                 self.noted = self.noted or (0 if self.at_once else number)
             elif time.monotonic() - since > TWICE:
                 self._end(number, f'stopped at once by a second signal, {name_of(number)}')

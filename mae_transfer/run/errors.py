@@ -1,6 +1,5 @@
 """Reports users' mistakes in one sentence, and bugs with their traceback."""
 
-import gc
 import inspect
 import linecache
 import re
@@ -8,7 +7,8 @@ import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
-from mae_transfer.hooks.signal_watch import RunStopped, start_watch, stop_watch
+from mae_transfer.hooks.data_workers import end_workers
+from mae_transfer.hooks.signal_watch import start_watch, stop_watch
 from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
@@ -29,14 +29,11 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
     start_watch()
     try:
         tool()
-    except RunStopped as stop:
-        traceback.clear_frames(stop.__traceback__)
-        gc.collect()  # data loaders end their workers when they are collected
-        raise
     except Exception as error:
         end_with_error(error, None if debug else user_sentence(error))
         raise
     finally:
+        end_workers()
         stop_processes()
         stop_watch()
 

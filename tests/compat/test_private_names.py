@@ -16,7 +16,7 @@ from mmengine._strategy import DDPStrategy
 from mmengine._strategy.single_device import SingleDeviceStrategy
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel, BaseModule
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, _ParamScheduler
@@ -25,6 +25,7 @@ from mmengine.utils import ManagerMixin
 from timm.models import beit
 from torch import nn
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mae_transfer.backbones.timm_vit import GRID_BIAS
 
@@ -50,6 +51,8 @@ def test_private_names__overridden_or_called():
     for owner, name in (
         (CheckpointHook, '_save_checkpoint_with_step'),
         (CheckpointHook, '_save_best_checkpoint'),
+        (EMAHook, '_swap_ema_parameters'),
+        (_MultiProcessingDataLoaderIter, '_shutdown_workers'),
         (Config, '_get_cfg_path'),
         (DefaultOptimWrapperConstructor, '_validate_cfg'),
         (ManagerMixin, '_instance_dict'),

@@ -7,7 +7,7 @@ import time
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mae_transfer.hooks.data_workers import protect_workers
+from mae_transfer.hooks.data_workers import end_workers, protect_workers
 from mae_transfer.hooks.signal_watch import SIGNALS
 
 
@@ -49,6 +49,14 @@ def test_protect_workers__the_parent_ends_them():
     worker.join(10)
     assert worker.exitcode == 0 and worker.pid == pid and time.monotonic() - start < 5
     del batches
+
+
+def test_end_workers__at_once_and_all():
+    loaders = [DataLoader(Pids(), num_workers=2) for _ in range(2)]
+    iterators = [iter(loader) for loader in loaders]
+    workers = [worker for batches in iterators for worker in batches._workers]
+    end_workers()
+    assert [worker.exitcode for worker in workers] == [0] * 4
 
 
 def test_protect_workers__nothing_to_do_without_workers():

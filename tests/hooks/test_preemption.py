@@ -155,6 +155,11 @@ def test_preemption__a_regular_checkpoint_before_a_validation_says_so(tmp_path):
         name: saved(tmp_path / 'run' / name)['message_hub']['runtime_info'][DUE]
         for name in ('iter_3.pth', 'iter_9.pth', 'best_acc_iter_6.pth')
     }
+    cfg = validated(tmp_path / 'epochs', EPOCHS, point='after_train_iter', step=99)
+    cfg.default_hooks.checkpoint.save_best = 'acc'
+    train(cfg)
+    best = saved(tmp_path / 'epochs' / 'best_acc_epoch_1.pth')
+    found['best_acc_epoch_1.pth'] = best['message_hub']['runtime_info'][DUE]
     assert not any(found.values())
     cfg = validated(tmp_path / 'killed', ITERATIONS, point='before_val_iter', step=99)
     cfg.custom_hooks.append(dict(type='Fail'))

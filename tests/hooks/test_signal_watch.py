@@ -142,6 +142,20 @@ def test_watch__a_forked_child_can_be_terminated():
         stop_watch()
 
 
+def test_watch__stops_while_a_forked_child_lives():
+    """The child has both ends of the pipe, as data workers have."""
+    start_watch()
+    child = FORK.Process(target=time.sleep, args=(60,))
+    child.start()
+    stopped = threading.Event()
+    killer = threading.Thread(target=lambda: (stopped.wait(10), child.kill()))
+    killer.start()  # ends the child if the next line waits for that
+    stop_watch()
+    assert child.is_alive()
+    stopped.set()
+    killer.join()
+
+
 def test_watch__warns_in_another_thread():
     with pytest.warns(UserWarning, match='not in the main thread'):
         thread = threading.Thread(target=start_watch)

@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -142,6 +142,17 @@ def test_disk__errors_of_threads(tmp_path, capsys):
         assert threading.excepthook is threading.__excepthook__
     finally:
         threading.excepthook = former
+
+
+def test_disk__names_the_log_that_is_full(tmp_path):
+    logger = logging.Logger('full')
+    logger.addHandler(logging.FileHandler('/dev/full'))
+    with pytest.raises(DiskError, match=r'cannot write /dev/full: No space left on device; '):
+        with WrittenFolder() as written:
+            written.folder = tmp_path
+            logger.error('a line')
+    with suppress(OSError):  # what is left of the line
+        logger.handlers[0].close()
 
 
 def test_disk__a_log_with_another_mistake_is_printed_as_ever(tmp_path, monkeypatch):
