@@ -1,16 +1,16 @@
 """Keeps what an optimizer step started from, so that the step can be run again."""
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+from mae_transfer.random_states import random_states, set_random_states
 
 UNNAMED = 'unnamed'
 
@@ -22,7 +22,7 @@ class KeptStep:
     Attributes:
         iteration: Which step, counted from 1.
         parts: A batch for each forward pass.
-        random_states: See :func:`random_states`.
+        random_states: See :func:`mae_transfer.random_states.random_states`.
         statistics: Running statistics of the norm layers and their values before the step.
     """
 
@@ -75,38 +75,13 @@ def copy_containers(value: Any) -> Any:
     return set(value) if isinstance(value, set) else value
 
 
-def random_states() -> dict[str, Any]:
-    """Read the states of all random generators, as plain containers and tensors.
-
-    That of a GPU is kept by the CPU, so nothing waits.
-    """
-    name, keys, *rest = cast(tuple, np.random.get_state(legacy=True))
-    return {
-        'python': random.getstate(),
-        'numpy': (name, keys.tobytes(), *rest),
-        'torch': torch.get_rng_state(),
-        'cuda': torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
-    }
-
-
-def set_random_states(states: dict[str, Any]) -> None:
-    """Set the generators to :func:`random_states`; that of a GPU only where there is one."""
-    version, internal, gauss = states['python']
-    random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = states['numpy']
-    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))
-    torch.set_rng_state(states['torch'])
-    if states['cuda'] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states['cuda'])
-
-
 @contextmanager
 def as_before(model: nn.Module, states: dict[str, Any]) -> Iterator[None]:
     """Start from earlier random states; leave generators and buffers as they were found.
 
     Args:
         model: The model whose buffers are restored.
-        states: See :func:`random_states`.
+        states: See :func:`mae_transfer.random_states.random_states`.
     """
     now = random_states()
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]

@@ -22,9 +22,8 @@ from mae_transfer.hooks.signal_watch import (
     start_watch,
     stop_watch,
 )
+from mae_transfer.loops.steady_order import VALIDATION_DUE
 from mae_transfer.registry import HOOKS
-
-DUE = 'validation_due'  # in the message hub: the resumed run validates before its first step
 
 
 @HOOKS.register_module()
@@ -127,8 +126,8 @@ class PreemptionHook(Hook):
         """State in each checkpoint whether a validation of its step is still due."""
         due = self._due or (not self._validating and self._validation_follows(runner))
         hub = checkpoint['message_hub']
-        hub['runtime_info'][DUE] = due
-        hub['resumed_keys'][DUE] = True
+        hub['runtime_info'][VALIDATION_DUE] = due
+        hub['resumed_keys'][VALIDATION_DUE] = True
 
     def after_run(self, runner: Runner) -> None:
         """Restore the handlers; pass on a signal that came when nothing was left to stop."""

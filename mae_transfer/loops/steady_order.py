@@ -12,7 +12,7 @@ from mae_transfer.random_states import random_states, seed_random_states, set_ra
 ORDER_SEED = 'order_seed'  # entries of the message hub, which each checkpoint holds
 ROLL_BACKS = 'roll_backs'
 EPOCH_BEGAN = 'epoch_began'
-VALIDATION_DUE = 'validation_due'
+VALIDATION_DUE = 'due_validation'  # MMEngine logs what begins with 'val'
 
 OTHER_ORDER = 1_000_003  # added to the seed of the order at each rollback
 

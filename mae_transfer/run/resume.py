@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.hooks.load_account import LoadAccountHook
+from mae_transfer.loops.steady_order import ORDER_SEED
 from mae_transfer.optim.schedule_ahead import FreshSchedule
 from mae_transfer.run.changed_options import (
     changed_seed,
@@ -20,8 +21,6 @@ from mae_transfer.run.changed_options import (
 from mae_transfer.run.plain_data import Plain
 from mae_transfer.run.resumed_state import change_position, change_state
 from mae_transfer.run.run_facts import KEY, VERSION, gather_facts
-
-ORDER_SEED = 'order_seed'  # where training loops note the seed of the order, in the message hub
 
 
 class ResumedOptionsHook(Hook):

@@ -8,21 +8,13 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapperDict
 
-from mae_transfer.hooks import AtomicCheckpointHook, NonFiniteGuardHook, nonfinite_guard
+from mae_transfer.hooks import NonFiniteGuardHook, nonfinite_guard
 from mae_transfer.hooks.nonfinite_guard import NonFiniteRunError
 from mae_transfer.optim.finite_steps import FiniteSteps
 from mae_transfer.run.errors import user_sentence
 from tests.references import spoilt_ranks
 from tests.support.ranks import run_ranks
-from tests.support.spoilt_steps import build, newest_checkpoint, spoilt_config
-
-
-@pytest.fixture(autouse=True)
-def last_good(monkeypatch):
-    if not hasattr(AtomicCheckpointHook, 'last_good'):
-        monkeypatch.setattr(
-            AtomicCheckpointHook, 'last_good', property(newest_checkpoint), raising=False
-        )
+from tests.support.spoilt_steps import build, spoilt_config
 
 
 def guard_of(runner) -> NonFiniteGuardHook:

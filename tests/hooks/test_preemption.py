@@ -11,8 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, METRICS
 
-from mae_transfer.hooks.preemption import DUE
 from mae_transfer.hooks.signal_watch import SIGNALS, RunStopped, active_watch
+from mae_transfer.loops.steady_order import VALIDATION_DUE
 from mae_transfer.run import train
 from tests.support.least_squares import config
 from tests.support.ranks import run_ranks
@@ -89,7 +89,7 @@ def test_preemption__saves_the_step_and_ends_as_shells_expect(tmp_path, capfd, n
     assert capfd.readouterr().out.count(line + '--resume goes on from it\n') == 1
     content = saved(stop.checkpoint)
     assert (content['meta']['epoch'], content['meta']['iter']) == (0, 4)
-    assert not content['message_hub']['runtime_info'][DUE]
+    assert not content['message_hub']['runtime_info'][VALIDATION_DUE]
     assert not (tmp_path / 'run' / 'run.lock').exists()
 
 
@@ -144,7 +144,7 @@ def test_preemption__counts_what_is_finished(tmp_path, loop, point, step, name, 
     assert stop.code == 143 and Path(stop.checkpoint).name == name
     content = saved(stop.checkpoint)
     assert (content['meta']['epoch'], content['meta']['iter']) == meta
-    assert content['message_hub']['runtime_info'][DUE] is due
+    assert content['message_hub']['runtime_info'][VALIDATION_DUE] is due
 
 
 def test_preemption__a_regular_checkpoint_before_a_validation_says_so(tmp_path):
@@ -152,20 +152,20 @@ def test_preemption__a_regular_checkpoint_before_a_validation_says_so(tmp_path):
     cfg.default_hooks.checkpoint.save_best = 'acc'
     train(cfg)
     found = {
-        name: saved(tmp_path / 'run' / name)['message_hub']['runtime_info'][DUE]
+        name: saved(tmp_path / 'run' / name)['message_hub']['runtime_info'][VALIDATION_DUE]
         for name in ('iter_3.pth', 'iter_9.pth', 'best_acc_iter_6.pth')
     }
     cfg = validated(tmp_path / 'epochs', EPOCHS, point='after_train_iter', step=99)
     cfg.default_hooks.checkpoint.save_best = 'acc'
     train(cfg)
     best = saved(tmp_path / 'epochs' / 'best_acc_epoch_1.pth')
-    found['best_acc_epoch_1.pth'] = best['message_hub']['runtime_info'][DUE]
+    found['best_acc_epoch_1.pth'] = best['message_hub']['runtime_info'][VALIDATION_DUE]
     assert not any(found.values())
     cfg = validated(tmp_path / 'killed', ITERATIONS, point='before_val_iter', step=99)
     cfg.custom_hooks.append(dict(type='Fail'))
     with pytest.raises(ZeroDivisionError):
         train(cfg)
-    assert saved(tmp_path / 'killed' / 'iter_6.pth')['message_hub']['runtime_info'][DUE]
+    assert saved(tmp_path / 'killed' / 'iter_6.pth')['message_hub']['runtime_info'][VALIDATION_DUE]
 
 
 @HOOKS.register_module()

@@ -5,17 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mae_transfer.hooks import AtomicCheckpointHook
 from mae_transfer.run.replay import replay_lines, replay_step
-from tests.support.spoilt_steps import build, newest_checkpoint, spoilt_config
-
-
-@pytest.fixture(autouse=True)
-def last_good(monkeypatch):
-    if not hasattr(AtomicCheckpointHook, 'last_good'):
-        monkeypatch.setattr(
-            AtomicCheckpointHook, 'last_good', property(newest_checkpoint), raising=False
-        )
+from tests.support.spoilt_steps import build, spoilt_config
 
 
 def kept_step(work_dir: Path, **spoil) -> Path:

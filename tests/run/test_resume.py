@@ -7,8 +7,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from mae_transfer.loops.steady_order import ORDER_SEED
 from mae_transfer.run import train
-from mae_transfer.run.resume import ORDER_SEED
 from tests.support.changed_runs import NoteSettings, config, run
 
 ITERATIONS = dict(type='AccumulatingIterTrainLoop', max_iters=12)

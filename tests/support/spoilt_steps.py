@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, HOOKS, MODELS, RUNNERS
+from mmengine.registry import DATASETS, HOOKS, LOOPS, MODELS, RUNNERS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mae_transfer.loops import AccumulatingIterTrainLoop
 from mae_transfer.run import train
 from mae_transfer.run.errors import run_tool
-from tests.support import rolling_loop  # noqa: F401  registers its loop
 from tests.support.least_squares import Line, Points, config
 
 NAN = float('nan')
@@ -87,6 +87,17 @@ class NamedPoints(Points):
         return {**super().__getitem__(index), 'data_samples': named}
 
 
+@LOOPS.register_module()
+class NotingLoop(AccumulatingIterTrainLoop):
+    """Note from which step and to which checkpoint a run goes back."""
+
+    rolled_back: list[tuple[int, str]]
+
+    def roll_back(self, checkpoint: str) -> None:
+        self.rolled_back = [*getattr(self, 'rolled_back', []), (self._iter, checkpoint)]
+        super().roll_back(checkpoint)
+
+
 @HOOKS.register_module()
 class SpoilHook(Hook):
     """Spoil some steps, counted from 1 whether or not the run goes back; or all after a step.
@@ -138,7 +149,7 @@ def spoilt_config(work_dir: Path, max_iters: int = 12, counts: int = 1, **spoil:
         spoil: Arguments of ``SpoilHook``; ``points``: numbers of the points that are NaN.
     """
     points = spoil.pop('points', ())
-    cfg = config(4, counts, dict(type='RollingLoop', max_iters=max_iters), work_dir)
+    cfg = config(4, counts, dict(type='NotingLoop', max_iters=max_iters), work_dir)
     cfg.model.type = 'SpoiltLine'
     cfg.train_dataloader.dataset.update(type='NamedPoints', spoilt=list(points))
     cfg.default_hooks.checkpoint.type = 'AtomicCheckpointHook'
@@ -173,13 +184,3 @@ def print_end_of_rank(work_dir: str, changes: dict, spoil: dict) -> None:
     cfg = spoilt_config(Path(work_dir), **spoil)
     cfg.merge_from_dict(changes)
     print('END', json.dumps(run_to_end(cfg, 'pytorch')))
-
-
-def newest_checkpoint(hook: object) -> str | None:
-    """Return the newest checkpoint in the folder of a checkpoint hook with finite weights."""
-    paths = Path(hook.out_dir).glob('iter_*.pth')
-    for path in sorted(paths, key=lambda path: -int(path.stem[5:])):
-        weights = torch.load(path, weights_only=False)['state_dict']
-        if all(value.isfinite().all() for value in weights.values()):
-            return str(path)
-    return None
