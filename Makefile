@@ -19,7 +19,7 @@ WORKERS ?= $(if $(filter -k% tests/%,$(ARGS)),0,auto)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-cae study test planted lint doctor clean clean-env
+.PHONY: help demo demo-cae study test planted reliability lint doctor clean clean-env
 
 RUN := $(VENV)/bin/python
 CONSTRAINTS := requirements/constraints.txt
@@ -43,6 +43,7 @@ help:
 	@echo 'make study    the same for MAE with longer pre-training and three seeds (about an hour)'
 	@echo 'make test     all tests, including slow ones; ARGS=... is passed to pytest'
 	@echo 'make planted  plant mistakes in a copy and check that tests fail; ARGS=... selects by words'
+	@echo 'make reliability  kill, stop, spoil and resume runs, and print tables (about 40 minutes)'
 	@echo 'make lint     ruff, codespell and mypy'
 	@echo 'make doctor   report what is installed and whether it works'
 	@echo 'make clean    remove caches and build folders; clean-env removes $(VENV)'
@@ -62,6 +63,12 @@ test: $(VENV)/.installed-tests
 
 planted: $(VENV)/.installed-tests
 	$(RUN) -m tests.planted $(ARGS)
+
+reliability: $(VENV)/.installed-tests
+	@failed=; for script in benchmarks/reliability/*.py; do \
+		echo "== $$script"; $(RUN) "$$script" || failed="$$failed $$script"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "not all good:$$failed" >&2; exit 1; fi
 
 lint: $(VENV)/.installed-lint
 	$(RUN) -m ruff check .

@@ -144,6 +144,30 @@ class AtomicCheckpointHook(CheckpointHook):
         self._epoch_ended = True
         super().after_train_epoch(runner)
 
+    def after_roll_back(self, runner: Runner) -> None:
+        """Remove the checkpoints of the steps that are made again; point to the one before them.
+
+        The loop calls it when the run has gone back to an earlier checkpoint.
+        """
+        now = runner.epoch if self.by_epoch else runner.iter
+        kept = getattr(self, 'keep_ckpt_ids', deque())
+        later = [self.filename_tmpl.format(step) for step in kept if step > now]
+        reached = dict(epoch=runner.epoch, iter=runner.iter)
+        for name in self._extra:
+            unit, _, number = name.removesuffix('.pth').partition('_')
+            later += [name] if int(number) > reached[unit] else []
+        self._extra = [name for name in self._extra if name not in later]
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque([step for step in kept if step <= now], self.max_keep_ckpts)
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        paths = [self._own(name) for name in later]
+        self._good = [path for path in self._good if path not in paths]
+        self._saved = None
+        if is_main_process() and self.last_good is not None:
+            write_atomically(Path(runner.work_dir, POINTER), self.last_good)
+        for path in paths:
+            self._remove(path)
+
     def save_now(self, runner: Runner) -> str | None:
         """Write a checkpoint of the step that just ended, unless this has been done already.
 

@@ -357,6 +357,24 @@ def test_last_good__follows_the_files(tmp_path):
     assert hook_of(resumed).last_good == str(tmp_path / 'iter_1.pth')
 
 
+def test_roll_back__later_checkpoints_are_written_anew(tmp_path):
+    """After steps 1 to 5 the run goes back to 3: of 4 and 5 nothing stays, and 4 is not lost."""
+    runner = make_runner(tmp_path, 5, max_keep_ckpts=3)
+    runner.train()
+    hook = hook_of(runner)
+    assert list(hook.keep_ckpt_ids) == [3, 4, 5]
+    runner.train_loop._iter = 3  # as the loop does
+    hook.after_roll_back(runner)
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['iter_3.pth']
+    assert hook.last_good == (tmp_path / POINTER).read_text() == str(tmp_path / 'iter_3.pth')
+    for step in (3, 4):
+        runner.train_loop._iter = step
+        hook.after_train_iter(runner, step)
+    assert list(hook.keep_ckpt_ids) == [3, 4, 5]
+    assert latest(tmp_path)['meta']['iter'] == 5
+    assert len(list(tmp_path.glob('*.pth'))) == 3
+
+
 def test_atomic_checkpoint_hook__a_copied_run_leaves_the_original_alone(tmp_path):
     first = make_runner(tmp_path / 'first', 3, max_keep_ckpts=3, save_best='acc', rule='greater')
     first.train()
