@@ -150,7 +150,7 @@ class AtomicCheckpointHook(CheckpointHook):
         The loop calls it when the run has gone back to an earlier checkpoint.
         """
         now = runner.epoch if self.by_epoch else runner.iter
-        kept = getattr(self, 'keep_ckpt_ids', deque())
+        kept: deque[int] = getattr(self, 'keep_ckpt_ids', deque())
         later = [self.filename_tmpl.format(step) for step in kept if step > now]
         reached = dict(epoch=runner.epoch, iter=runner.iter)
         for name in self._extra:
