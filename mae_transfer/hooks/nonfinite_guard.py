@@ -16,14 +16,14 @@ from torch import Tensor
 
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mae_transfer.hooks.bare_model import bare_model
-from mae_transfer.hooks.first_nonfinite import (
+from mae_transfer.kept_steps.first_nonfinite import (
     is_finite,
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,
     watch_modules,
 )
-from mae_transfer.hooks.kept_step import (
+from mae_transfer.kept_steps.kept_step import (
     KeptStep,
     are_finite,
     as_before,
@@ -31,7 +31,7 @@ from mae_transfer.hooks.kept_step import (
     picture_names,
     running_statistics,
 )
-from mae_transfer.hooks.step_bundle import pack, write_bundle
+from mae_transfer.kept_steps.step_bundle import pack, write_bundle
 from mae_transfer.loops.accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from mae_transfer.loops.roll_back import RollBack
 from mae_transfer.optim.finite_steps import FiniteSteps, Outcome

@@ -14,15 +14,15 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
-from mae_transfer.hooks.data_workers import protect_workers
-from mae_transfer.hooks.signal_watch import (
+from mae_transfer.loops.steady_order import VALIDATION_DUE
+from mae_transfer.processes.data_workers import protect_workers
+from mae_transfer.processes.signal_watch import (
     RunStopped,
     active_watch,
     name_of,
     start_watch,
     stop_watch,
 )
-from mae_transfer.loops.steady_order import VALIDATION_DUE
 from mae_transfer.registry import HOOKS
 
 

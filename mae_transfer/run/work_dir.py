@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import write_atomically
 from mae_transfer.hooks.nonfinite_guard import FOLDER
-from mae_transfer.hooks.step_bundle import INCIDENT
+from mae_transfer.kept_steps.step_bundle import INCIDENT
 from mae_transfer.run.processes import is_main_process, say
 
 CHECKPOINT = re.compile(r'(best_.+_)?(iter|epoch)_\d+\.pth')

@@ -6,8 +6,8 @@ import time
 import pytest
 import torch.distributed as dist
 
-from mae_transfer.compat import heartbeat
-from mae_transfer.compat.heartbeat import Beat, Heartbeat, Watch, place_of
+from mae_transfer.processes import heartbeat
+from mae_transfer.processes.heartbeat import Beat, Heartbeat, Watch, place_of
 from tests.support.launches import wait_until
 
 

@@ -31,7 +31,7 @@ from dataclasses import asdict, dataclass
 
 import torch.distributed as dist
 
-from mae_transfer.compat.launcher import end_process, has_own_launcher, tell_launcher
+from mae_transfer.processes.launcher import end_process, has_own_launcher, tell_launcher
 
 # Exit code of all processes of a run that hangs.
 HUNG = 4

@@ -7,10 +7,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mae_transfer.hooks import step_bundle
-from mae_transfer.hooks.step_bundle import pack, read_bundle, write_bundle
+from mae_transfer.kept_steps import step_bundle
+from mae_transfer.kept_steps.step_bundle import pack, read_bundle, write_bundle
 from mae_transfer.random_states import random_states
-from tests.hooks.test_kept_step import SAMPLES
+from tests.kept_steps.test_kept_step import SAMPLES
 from tests.support.hostile_pickles import RunsAShell, WritesAFile
 
 CONFIG = Config(dict(model=dict(type='Line'), default_scope='mmengine'))

@@ -11,7 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from mae_transfer.hooks.kept_step import copy_containers, running_statistics, tensors_in
+from mae_transfer.kept_steps.kept_step import copy_containers, running_statistics, tensors_in
 
 
 @dataclass
