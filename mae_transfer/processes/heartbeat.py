@@ -169,13 +169,15 @@ class Watch:
                 f'without a connection to process 0 on {self._host(0)}{raise_it}',
             )
         running = self._in_state('running')
-        frozen = [rank for rank in running if self.silent[rank] >= limit]
+        # A process that freezes may have given a beat after the last step: it is named all the same.
+        enough = limit / 2 if self.idle >= limit else limit
+        frozen = [rank for rank in running if self.silent[rank] >= enough]
         if frozen:
-            one = len(frozen) == 1
+            one, seconds = len(frozen) == 1, min(self.silent[rank] for rank in frozen)
             return self._verdict(
                 frozen,
                 f'{self._names(frozen)} {"has" if one else "have"} given no sign of life for '
-                f'{limit:g} s: {"it is" if one else "they are"} frozen, or '
+                f'{seconds:.0f} s: {"it is" if one else "they are"} frozen, or '
                 f'{"its" if one else "their"} machine or network is gone{raise_it}',
             )
         if self.idle >= limit and running:

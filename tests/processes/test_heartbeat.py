@@ -57,6 +57,16 @@ def test_watch__names_who_gives_no_beat():
     assert 'raise env_cfg.dist_cfg.timeout=60 (seconds)' in verdict.text
 
 
+def test_watch__names_who_froze_after_its_last_step():
+    """It gave a beat after the last step, so the time without a step is over first."""
+    run = Run(2)
+    run.beat(0, 1, steps=1)
+    run.pass_time(3, 0, 1)
+    run.pass_time(57, 0)
+    text = run.watch.judge().text
+    assert text.startswith('process 1 (node1, pid 101) has given no sign of life for 57 s')
+
+
 def test_watch__lets_the_first_speak_that_is_left():
     run = Run(3, rank=2)
     run.pass_time(60, 1, 2)
