@@ -23,6 +23,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from mae_transfer.processes.control_group import forget_control_group
 from mae_transfer.processes.heartbeat import start_heartbeat, stop_heartbeat
 from mae_transfer.processes.launcher import has_own_launcher
 from mae_transfer.processes.parent_watch import ParentWatch
@@ -146,6 +147,7 @@ def leave_process_group(failed: bool) -> None:
     stop_heartbeat(failed)
     _parent_watch.stop()
     if not (failed and dist.get_world_size() > 1):
+        forget_control_group()
         dist.destroy_process_group()
 
 

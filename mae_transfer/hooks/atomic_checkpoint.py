@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, all_reduce, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 
@@ -25,6 +24,7 @@ from mae_transfer.checkpoints.files.finite import (
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
 from mae_transfer.compat.checkpoint_paths import BEST_KEY, BEST_NAME
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
 EXTRA = 'extra_ckpts'  # in the message hub: names of the files of save_now that are still there
@@ -273,8 +273,7 @@ class AtomicCheckpointHook(CheckpointHook):
             runner: The runner.
             meta: Facts about the checkpoint; gets the names of buffers that hold infinities.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        models = {'': model}
+        models = {'': bare_model(runner)}
         for hook in runner.hooks:  # MMEngine's EMAHook
             averaged = getattr(hook, 'ema_model', None)
             if isinstance(averaged, torch.nn.Module):
@@ -329,6 +328,12 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend.remove(path)
         elif self.file_backend.isdir(path):
             self.file_backend.rmtree(path)
+
+
+def checkpoint_hook(runner: Runner) -> AtomicCheckpointHook | None:
+    """Return the hook of a run that writes its checkpoints, if it is ours."""
+    hooks = (hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
+    return next(hooks, None)
 
 
 def _optimizers(runner: Runner) -> list[torch.optim.Optimizer]:

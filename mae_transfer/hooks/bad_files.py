@@ -11,6 +11,7 @@ from torch import tensor
 from mae_transfer.data.bad_files import JUDGED_FROM, BadFiles, are_too_many, max_bad_share
 from mae_transfer.data.evaluated_pictures import check_evaluated_pictures
 from mae_transfer.data.guarded_loading import guard_loading
+from mae_transfer.processes.control_group import control_group
 from mae_transfer.registry import HOOKS
 
 NAMED = 10
@@ -36,7 +37,7 @@ class BadFilesHook(Hook):
         self.interval = interval
         self.share = 0.0
         self.bad_files: BadFiles | None = None
-        self.group: Any = None  # of all processes, on CPUs; None for a single process
+        self.group: Any = None  # of all processes; None for a single process
         self.draws = self.bad = 0  # of all processes
         self.warned = False
         self.guarded: list[object] = []
@@ -53,10 +54,7 @@ class BadFilesHook(Hook):
                 'read: the first one will end this run'
             )
             return
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            self.group = dist.new_group(backend='gloo')
-        else:
-            self.group = None
+        self.group = control_group()
         if runner.iter == 0 and get_rank() == 0:  # a resumed run goes on with its list
             self.bad_files.forget()
         if self.group is not None:

@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from torch import Tensor
 
-from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
+from mae_transfer.hooks.atomic_checkpoint import checkpoint_hook
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.kept_steps.first_nonfinite import (
     is_finite,
@@ -307,9 +307,8 @@ def _last_good(runner: Runner) -> str | None:
     """Return the last good checkpoint of this run, the same on all processes."""
     found: list[str | None] = [None]
     if get_rank() == 0:
-        hooks = [hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook)]
-        path = hooks[0].last_good if hooks else None
-        found = [None if path is None else str(path)]
+        hook = checkpoint_hook(runner)
+        found = [hook and hook.last_good]
     broadcast_object_list(found)
     return found[0]
 

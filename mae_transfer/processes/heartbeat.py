@@ -169,7 +169,7 @@ class Watch:
                 f'without a connection to process 0 on {self._host(0)}{raise_it}',
             )
         running = self._in_state('running')
-        # A process that freezes may have given a beat after the last step: it is named all the same.
+        # A process that froze after its last step gave a beat in between: it is named all the same.
         enough = limit / 2 if self.idle >= limit else limit
         frozen = [rank for rank in running if self.silent[rank] >= enough]
         if frozen:
