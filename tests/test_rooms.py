@@ -13,8 +13,8 @@ PACKAGE = ROOT / 'mae_transfer'
 
 # What each room may import besides itself. Files of the package's own folder are rooms, too.
 GROUND = {
-    *('closest', 'compat', 'layers', 'masking', 'processes', 'random_states', 'registry'),
-    'version',
+    *('closest', 'compat', 'first_few', 'layers', 'masking', 'processes', 'random_states'),
+    *('registry', 'version'),
 }
 DOORS = {
     **dict.fromkeys(GROUND, GROUND),

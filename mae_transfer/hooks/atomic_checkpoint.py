@@ -16,7 +16,6 @@ from mae_transfer.checkpoints.files.checkpoint_file import without_wrappers
 from mae_transfer.checkpoints.files.finite import (
     INFINITE_BUFFERS,
     broken_names,
-    named,
     not_finite,
     optimizer_tensors,
     persistent_buffers,
@@ -24,6 +23,7 @@ from mae_transfer.checkpoints.files.finite import (
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
 from mae_transfer.compat.checkpoint_paths import BEST_KEY, BEST_NAME
+from mae_transfer.first_few import first_few
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
@@ -295,7 +295,7 @@ class AtomicCheckpointHook(CheckpointHook):
             self.refused.append((meta['iter'], broken))
             runner.logger.warning(
                 f'No checkpoint is saved at iteration {meta["iter"]}: numbers are not finite in '
-                f'{named(broken)}; checkpoints of earlier steps stay as they are.'
+                f'{first_few(broken)}; checkpoints of earlier steps stay as they are.'
             )
             return False
         meta[INFINITE_BUFFERS] = [without_wrappers(name) for name in wrong]

@@ -11,10 +11,9 @@ from torch import tensor
 from mae_transfer.data.bad_files import JUDGED_FROM, BadFiles, are_too_many, max_bad_share
 from mae_transfer.data.evaluated_pictures import check_evaluated_pictures
 from mae_transfer.data.guarded_loading import guard_loading
+from mae_transfer.first_few import first_few
 from mae_transfer.processes.control_group import control_group
 from mae_transfer.registry import HOOKS
-
-NAMED = 10
 
 
 @HOOKS.register_module()
@@ -139,7 +138,7 @@ class BadFilesHook(Hook):
         runner.logger.warning(
             f'{len(self.bad_files.listed())} files of {len(runner.train_dataloader.dataset)} '
             f'samples could not be read and were replaced {self.bad} times ({self._percent()} of '
-            f'{self.draws} draws): {_names(self.bad_files, NAMED)}; {self.bad_files.path} lists '
+            f'{self.draws} draws): {_names(self.bad_files, 10)}; {self.bad_files.path} lists '
             'all of them'
         )
 
@@ -149,7 +148,4 @@ class BadFilesHook(Hook):
 
 def _names(bad_files: BadFiles, most: int) -> str:
     """Name the first listed files with their reasons."""
-    listed = bad_files.listed()
-    named = [f'{path} ({reason})' for path, reason in list(listed.items())[:most]]
-    more = f' and {len(listed) - most} more' if len(listed) > most else ''
-    return ', '.join(named) + more
+    return first_few([f'{path} ({why})' for path, why in bad_files.listed().items()], most)

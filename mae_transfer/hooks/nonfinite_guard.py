@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from torch import Tensor
 
+from mae_transfer.first_few import first_few
 from mae_transfer.hooks.atomic_checkpoint import checkpoint_hook
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.kept_steps.first_nonfinite import (
@@ -40,7 +40,6 @@ from mae_transfer.version import __version__
 
 META = 'nonfinite_steps'  # in the meta data of a checkpoint
 FOLDER = 'nonfinite'  # in the work dir
-SHOWN = 4  # pictures and iterations that a message names
 OWN_LOOPS = AccumulatingEpochTrainLoop | AccumulatingIterTrainLoop
 
 
@@ -118,7 +117,7 @@ class NonFiniteGuardHook(Hook):
         if self.skipped:
             runner.logger.warning(
                 f'steps of this run that were skipped, as they were not finite: '
-                f'{len(self.skipped)} (iteration {_some(self.skipped)}); returns to an earlier '
+                f'{len(self.skipped)} (iteration {first_few(self.skipped)}); returns to an earlier '
                 f'checkpoint: {self.rollbacks}'
             )
 
@@ -180,7 +179,7 @@ class NonFiniteGuardHook(Hook):
         where = f' on process {culprit}' if len(everyone) > 1 else ''
         runner.logger.warning(
             f'iteration {step.iteration} was skipped: its loss is {facts["loss"]:.4g}{where}, '
-            f'gradient norm {facts["norm"]:.4g}; pictures {_some(facts["shown"])} (of '
+            f'gradient norm {facts["norm"]:.4g}; pictures {first_few(facts["shown"])} (of '
             f'{len(facts["pictures"])}); {facts["cause"]}; {len(self.skipped)} skipped so far, '
             f'{self.in_row} in a row; {kept}'
         )
@@ -271,7 +270,7 @@ class NonFiniteGuardHook(Hook):
         return NonFiniteRunError(
             f'the run stopped at iteration {self.skipped[-1]}: its loss or gradient was not finite '
             f'in {self.in_row} steps in a row and in {len(self.skipped)} altogether (iteration '
-            f'{_some(self.skipped)}), and {reason}; look at the steps kept in '
+            f'{first_few(self.skipped)}), and {reason}; look at the steps kept in '
             f'{Path(runner.work_dir, FOLDER)} with tools/replay.py, or try a lower learning rate, '
             'optim_wrapper.clip_grad or float32'
         )
@@ -296,11 +295,6 @@ def say_cause(facts: dict, finite_inputs: bool) -> str:
             f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
         )
     return 'all outputs are finite, the gradient is not'
-
-
-def _some(items: Sequence) -> str:
-    """List the first few items."""
-    return ', '.join(map(str, items[:SHOWN])) + (', ...' if len(items) > SHOWN else '')
 
 
 def _last_good(runner: Runner) -> str | None:

@@ -31,6 +31,7 @@ from dataclasses import asdict, dataclass
 
 import torch.distributed as dist
 
+from mae_transfer.first_few import first_few
 from mae_transfer.processes.launcher import end_process, has_own_launcher, tell_launcher
 
 # Exit code of all processes of a run that hangs.
@@ -48,8 +49,7 @@ STANDARD_LIBRARY = sysconfig.get_path('stdlib')
 # DistributedDataParallel adds up gradients.
 WAITING = ('torch/distributed/', 'torch/nn/parallel/distributed.py', 'torch/autograd/graph.py')
 
-# At most so many processes are named in a sentence.
-NAMED = 4
+NAMED = 4  # processes in a sentence
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Watch:
                 f'or network is gone{raise_it}',
             )
         if self.missing and self.present >= limit:
-            few = _listed([str(rank) for rank in self.missing])
+            few = first_few(self.missing, NAMED)
             start = f'process {few}' if len(self.missing) == 1 else f'processes {few}'
             return self._verdict(
                 [],
@@ -182,8 +182,8 @@ class Watch:
             )
         if self.idle >= limit and running:
             busy = [rank for rank in running if not self.beats[rank].waits] or running
-            places = _listed(
-                [f'{self._name(rank)} is at {self.beats[rank].place}' for rank in busy]
+            places = first_few(
+                [f'{self._name(rank)} is at {self.beats[rank].place}' for rank in busy], NAMED
             )
             rest = '' if len(busy) == len(running) else ', and the others wait'
             text = f'no process has made a step for {limit:g} s: {places}{rest}{raise_it}'
@@ -208,13 +208,7 @@ class Watch:
         return f'process {rank} ({self._host(rank)}{known})'
 
     def _names(self, ranks: list[int]) -> str:
-        return _listed([self._name(rank) for rank in ranks])
-
-
-def _listed(things: list[str]) -> str:
-    """Connect things by commas; the last of many are counted."""
-    more = [f'{len(things) - NAMED} more'] if len(things) > NAMED else []
-    return ', '.join([*things[:NAMED], *more])
+        return first_few([self._name(rank) for rank in ranks], NAMED)
 
 
 class Heartbeat:

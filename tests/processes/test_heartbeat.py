@@ -119,7 +119,7 @@ def test_watch__names_who_has_not_joined():
     assert watch.judge() is None
     watch.pass_time(1)
     assert watch.judge().text.startswith(
-        'processes 2, 3, 4, 5, 2 more of 8 did not join within 60 s'
+        'processes 2, 3, 4, 5 and 2 more of 8 did not join within 60 s'
     )
     assert watch.judge().speaker == 0
 
