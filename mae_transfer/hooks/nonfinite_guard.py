@@ -21,6 +21,7 @@ from mae_transfer.kept_steps.first_nonfinite import (
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,
+    say_cause,
     watch_modules,
 )
 from mae_transfer.kept_steps.kept_step import (
@@ -274,27 +275,6 @@ class NonFiniteGuardHook(Hook):
             f'{Path(runner.work_dir, FOLDER)} with tools/replay.py, or try a lower learning rate, '
             'optim_wrapper.clip_grad or float32'
         )
-
-
-def say_cause(facts: dict, finite_inputs: bool) -> str:
-    """Say in words where a step ceased to be finite.
-
-    Args:
-        facts: What was found: pictures, weight, module and gradient that are not finite.
-        finite_inputs: Whether the inputs of that module were.
-    """
-    if facts['wrong_pictures']:
-        return 'these pictures, or their annotations, are not finite themselves'
-    if facts['weight']:
-        return f'the weights are not finite, the first of them is {facts["weight"]}'
-    if facts['module']:
-        between = '' if finite_inputs else ', whose input is not finite already'
-        return f'the first module with a non-finite output is {facts["module"]}{between}'
-    if facts['gradient']:
-        return (
-            f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
-        )
-    return 'all outputs are finite, the gradient is not'
 
 
 def _last_good(runner: Runner) -> str | None:

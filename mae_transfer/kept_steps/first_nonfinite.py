@@ -133,6 +133,27 @@ def nonfinite_gradient(model: nn.Module) -> str | None:
     return found[-1] if found else None
 
 
+def say_cause(facts: dict, finite_inputs: bool) -> str:
+    """Say in words where a step ceased to be finite.
+
+    Args:
+        facts: What was found: pictures, weight, module and gradient that are not finite.
+        finite_inputs: Whether the inputs of that module were.
+    """
+    if facts['wrong_pictures']:
+        return 'these pictures, or their annotations, are not finite themselves'
+    if facts['weight']:
+        return f'the weights are not finite, the first of them is {facts["weight"]}'
+    if facts['module']:
+        between = '' if finite_inputs else ', whose input is not finite already'
+        return f'the first module with a non-finite output is {facts["module"]}{between}'
+    if facts['gradient']:
+        return (
+            f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
+        )
+    return 'all outputs are finite, the gradient is not'
+
+
 def is_finite(tensor: Tensor) -> bool:
     """Return whether all numbers of a tensor, or of this process's part of it, are finite."""
     local = tensor.to_local() if isinstance(tensor, DTensor) else tensor

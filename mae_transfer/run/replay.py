@@ -10,12 +10,12 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mae_transfer.hooks.nonfinite_guard import say_cause
 from mae_transfer.kept_steps.first_nonfinite import (
     Watched,
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,
+    say_cause,
     watch_modules,
 )
 from mae_transfer.kept_steps.kept_step import as_before
