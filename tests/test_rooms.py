@@ -12,14 +12,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'mae_transfer'
 
 # What each room may import besides itself. Files of the package's own folder are rooms, too.
-GROUND = {'closest', 'compat', 'layers', 'masking', 'random_states', 'registry', 'version'}
+GROUND = {
+    *('closest', 'compat', 'first_few', 'layers', 'masking', 'processes', 'random_states'),
+    *('registry', 'version'),
+}
 DOORS = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(('backbones', 'necks', 'heads', 'optim', 'data'), GROUND),
     'pretrain': GROUND | {'backbones'},
     'checkpoints': GROUND | {'backbones'},
     'loops': GROUND | {'data'},
-    'hooks': GROUND | {'backbones', 'checkpoints', 'data', 'loops', 'necks', 'optim', 'pretrain'},
+    'kept_steps': GROUND,
+    'hooks': GROUND
+    | {'backbones', 'checkpoints', 'data', 'kept_steps', 'loops', 'necks', 'optim', 'pretrain'},
 }
 DOORS['__main__'] = set()  # calls mae_transfer_command, which is outside the package
 DOORS['run'] = DOORS['hooks'] | {'hooks'}

@@ -35,7 +35,7 @@ from mmengine.optim import OptimWrapper  # noqa: E402
 from torch import nn  # noqa: E402
 
 import mae_transfer  # noqa: E402, F401  before anything imports mmcv
-from mae_transfer.hooks.kept_step import keep_step  # noqa: E402
+from mae_transfer.kept_steps.kept_step import keep_step  # noqa: E402
 from mae_transfer.layers.block import Block  # noqa: E402
 from mae_transfer.optim.finite_steps import FiniteSteps  # noqa: E402
 from mae_transfer.run.replay import replay_step  # noqa: E402

@@ -31,7 +31,7 @@ from mmengine.evaluator import BaseMetric  # noqa: E402
 from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import HOOKS, METRICS  # noqa: E402
 
-from mae_transfer.hooks.signal_watch import SIGNALS  # noqa: E402
+from mae_transfer.processes.signal_watch import SIGNALS  # noqa: E402
 from mae_transfer.run import train  # noqa: E402
 from mae_transfer.run.errors import run_tool  # noqa: E402
 from tests.support.least_squares import config  # noqa: E402

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from mae_transfer.processes.start_time import started_at
+
 TEMPORARY = '.tmp'  # suffix of an unfinished file; no reader mistakes it for a checkpoint
 # .NAME.WRITER.PID.RANDOM.tmp: who writes NAME; random, as a process of a container may have the
 # number of one of another.
@@ -113,25 +115,12 @@ def _may_be_written(path: Path) -> bool:
         pid = int(written_by['pid'])
         if pid == os.getpid():  # or of a former process with this number
             return path.name in _being_written
-        if not _is_running(pid):
+        if os.name == 'posix' and started_at(pid) is None:
             return False
     try:
         return time.time() - path.stat().st_mtime < DAY
     except FileNotFoundError:  # finished meanwhile
         return True
-
-
-def _is_running(pid: int) -> bool:
-    """Return whether there is a process of this number here; on Windows that is not asked."""
-    if os.name != 'posix':
-        return True
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

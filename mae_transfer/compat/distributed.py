@@ -6,7 +6,7 @@ first: gloo on CPUs, nccl on GPUs. The variables that launchers set are checked 
 the missing ones.
 
 The processes meet at a store, which the first of them holds, and give a first sign of life there,
-so that one that does not come can be named. While they run, :mod:`mae_transfer.compat.heartbeat`
+so that one that does not come can be named. While they run, :mod:`mae_transfer.processes.heartbeat`
 watches them.
 """
 
@@ -23,9 +23,10 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from mae_transfer.compat.heartbeat import start_heartbeat, stop_heartbeat
-from mae_transfer.compat.launcher import has_own_launcher
-from mae_transfer.compat.parent_watch import ParentWatch
+from mae_transfer.processes.control_group import forget_control_group
+from mae_transfer.processes.heartbeat import start_heartbeat, stop_heartbeat
+from mae_transfer.processes.launcher import has_own_launcher
+from mae_transfer.processes.parent_watch import ParentWatch
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 TORCHRUN_VARIABLES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
@@ -146,6 +147,7 @@ def leave_process_group(failed: bool) -> None:
     stop_heartbeat(failed)
     _parent_watch.stop()
     if not (failed and dist.get_world_size() > 1):
+        forget_control_group()
         dist.destroy_process_group()
 
 

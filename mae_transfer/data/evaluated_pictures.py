@@ -10,11 +10,11 @@ from itertools import islice
 
 from mae_transfer.data.guarded_loading import iter_guarded, iter_parts, read_key
 from mae_transfer.data.picture_files import is_local, why_broken
+from mae_transfer.first_few import first_few
 
 THREADS = 16  # for network disks, where a file takes milliseconds to open
 SECONDS = 20.0
 AT_ONCE = 1024
-NAMED = 3
 
 
 def check_evaluated_pictures(dataset: object, seconds: float = SECONDS) -> str | None:
@@ -48,10 +48,9 @@ def check_evaluated_pictures(dataset: object, seconds: float = SECONDS) -> str |
             broken += [(path, reason) for path, reason in found if reason]
             checked += len(part)
     if broken:
-        named = ', '.join(f'{path} ({reason})' for path, reason in broken[:NAMED])
-        more = f' and {len(broken) - NAMED} more' if len(broken) > NAMED else ''
+        named = first_few([f'{path} ({reason})' for path, reason in broken])
         raise ValueError(
-            f'{len(broken)} of {checked} files to evaluate on cannot be read: {named}{more}; an '
+            f'{len(broken)} of {checked} files to evaluate on cannot be read: {named}; an '
             'evaluation needs all of them: repair them, or take them out of the data'
         )
     if checked < len(paths):

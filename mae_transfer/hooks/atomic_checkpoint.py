@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, all_reduce, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 
@@ -17,7 +16,6 @@ from mae_transfer.checkpoints.files.checkpoint_file import without_wrappers
 from mae_transfer.checkpoints.files.finite import (
     INFINITE_BUFFERS,
     broken_names,
-    named,
     not_finite,
     optimizer_tensors,
     persistent_buffers,
@@ -25,6 +23,8 @@ from mae_transfer.checkpoints.files.finite import (
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import remove_leftovers, write_atomically
 from mae_transfer.compat.checkpoint_paths import BEST_KEY, BEST_NAME
+from mae_transfer.first_few import first_few
+from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
 EXTRA = 'extra_ckpts'  # in the message hub: names of the files of save_now that are still there
@@ -273,8 +273,7 @@ class AtomicCheckpointHook(CheckpointHook):
             runner: The runner.
             meta: Facts about the checkpoint; gets the names of buffers that hold infinities.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        models = {'': model}
+        models = {'': bare_model(runner)}
         for hook in runner.hooks:  # MMEngine's EMAHook
             averaged = getattr(hook, 'ema_model', None)
             if isinstance(averaged, torch.nn.Module):
@@ -296,7 +295,7 @@ class AtomicCheckpointHook(CheckpointHook):
             self.refused.append((meta['iter'], broken))
             runner.logger.warning(
                 f'No checkpoint is saved at iteration {meta["iter"]}: numbers are not finite in '
-                f'{named(broken)}; checkpoints of earlier steps stay as they are.'
+                f'{first_few(broken)}; checkpoints of earlier steps stay as they are.'
             )
             return False
         meta[INFINITE_BUFFERS] = [without_wrappers(name) for name in wrong]
@@ -329,6 +328,12 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend.remove(path)
         elif self.file_backend.isdir(path):
             self.file_backend.rmtree(path)
+
+
+def checkpoint_hook(runner: Runner) -> AtomicCheckpointHook | None:
+    """Return the hook of a run that writes its checkpoints, if it is ours."""
+    hooks = (hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook))
+    return next(hooks, None)
 
 
 def _optimizers(runner: Runner) -> list[torch.optim.Optimizer]:

@@ -11,9 +11,9 @@ from torch import tensor
 from mae_transfer.data.bad_files import JUDGED_FROM, BadFiles, are_too_many, max_bad_share
 from mae_transfer.data.evaluated_pictures import check_evaluated_pictures
 from mae_transfer.data.guarded_loading import guard_loading
+from mae_transfer.first_few import first_few
+from mae_transfer.processes.control_group import control_group
 from mae_transfer.registry import HOOKS
-
-NAMED = 10
 
 
 @HOOKS.register_module()
@@ -36,7 +36,7 @@ class BadFilesHook(Hook):
         self.interval = interval
         self.share = 0.0
         self.bad_files: BadFiles | None = None
-        self.group: Any = None  # of all processes, on CPUs; None for a single process
+        self.group: Any = None  # of all processes; None for a single process
         self.draws = self.bad = 0  # of all processes
         self.warned = False
         self.guarded: list[object] = []
@@ -53,10 +53,7 @@ class BadFilesHook(Hook):
                 'read: the first one will end this run'
             )
             return
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            self.group = dist.new_group(backend='gloo')
-        else:
-            self.group = None
+        self.group = control_group()
         if runner.iter == 0 and get_rank() == 0:  # a resumed run goes on with its list
             self.bad_files.forget()
         if self.group is not None:
@@ -141,7 +138,7 @@ class BadFilesHook(Hook):
         runner.logger.warning(
             f'{len(self.bad_files.listed())} files of {len(runner.train_dataloader.dataset)} '
             f'samples could not be read and were replaced {self.bad} times ({self._percent()} of '
-            f'{self.draws} draws): {_names(self.bad_files, NAMED)}; {self.bad_files.path} lists '
+            f'{self.draws} draws): {_names(self.bad_files, 10)}; {self.bad_files.path} lists '
             'all of them'
         )
 
@@ -151,7 +148,4 @@ class BadFilesHook(Hook):
 
 def _names(bad_files: BadFiles, most: int) -> str:
     """Name the first listed files with their reasons."""
-    listed = bad_files.listed()
-    named = [f'{path} ({reason})' for path, reason in list(listed.items())[:most]]
-    more = f' and {len(listed) - most} more' if len(listed) > most else ''
-    return ', '.join(named) + more
+    return first_few([f'{path} ({why})' for path, why in bad_files.listed().items()], most)

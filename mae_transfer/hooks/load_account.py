@@ -13,12 +13,13 @@ from torch import nn
 
 from mae_transfer.backbones.plain_vit import PlainViT
 from mae_transfer.checkpoints.files.checkpoint_file import stated_metadata
-from mae_transfer.checkpoints.files.finite import broken_content, named, persistent_buffers
+from mae_transfer.checkpoints.files.finite import broken_content, persistent_buffers
 from mae_transfer.checkpoints.files.run_state import check_run_state
 from mae_transfer.checkpoints.layouts.facts import Facts, check_facts
 from mae_transfer.checkpoints.whole_file import facts_of, find_whole_model
 from mae_transfer.checkpoints.whole_model import ENCODER, ModelAccount, account_of_model
 from mae_transfer.compat.atomic_write import write_atomically
+from mae_transfer.first_few import first_few
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.registry import HOOKS
 
@@ -151,6 +152,6 @@ def _check_finite(model: nn.Module, checkpoint: dict, path: str, resumed: bool) 
     broken = broken_content(used, persistent_buffers(model).keys())
     if broken:
         raise ValueError(
-            f'{path} is refused: numbers are not finite in {named(broken)}, so the run that wrote '
-            'it had diverged; give an earlier checkpoint'
+            f'{path} is refused: numbers are not finite in {first_few(broken)}, so the run that '
+            'wrote it had diverged; give an earlier checkpoint'
         )

@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,18 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from torch import Tensor
 
-from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
+from mae_transfer.first_few import first_few
+from mae_transfer.hooks.atomic_checkpoint import checkpoint_hook
 from mae_transfer.hooks.bare_model import bare_model
-from mae_transfer.hooks.first_nonfinite import (
+from mae_transfer.kept_steps.first_nonfinite import (
     is_finite,
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,
+    say_cause,
     watch_modules,
 )
-from mae_transfer.hooks.kept_step import (
+from mae_transfer.kept_steps.kept_step import (
     KeptStep,
     are_finite,
     as_before,
@@ -31,7 +32,7 @@ from mae_transfer.hooks.kept_step import (
     picture_names,
     running_statistics,
 )
-from mae_transfer.hooks.step_bundle import pack, write_bundle
+from mae_transfer.kept_steps.step_bundle import pack, write_bundle
 from mae_transfer.loops.accumulation import AccumulatingEpochTrainLoop, AccumulatingIterTrainLoop
 from mae_transfer.loops.roll_back import RollBack
 from mae_transfer.optim.finite_steps import FiniteSteps, Outcome
@@ -40,7 +41,6 @@ from mae_transfer.version import __version__
 
 META = 'nonfinite_steps'  # in the meta data of a checkpoint
 FOLDER = 'nonfinite'  # in the work dir
-SHOWN = 4  # pictures and iterations that a message names
 OWN_LOOPS = AccumulatingEpochTrainLoop | AccumulatingIterTrainLoop
 
 
@@ -118,7 +118,7 @@ class NonFiniteGuardHook(Hook):
         if self.skipped:
             runner.logger.warning(
                 f'steps of this run that were skipped, as they were not finite: '
-                f'{len(self.skipped)} (iteration {_some(self.skipped)}); returns to an earlier '
+                f'{len(self.skipped)} (iteration {first_few(self.skipped)}); returns to an earlier '
                 f'checkpoint: {self.rollbacks}'
             )
 
@@ -180,7 +180,7 @@ class NonFiniteGuardHook(Hook):
         where = f' on process {culprit}' if len(everyone) > 1 else ''
         runner.logger.warning(
             f'iteration {step.iteration} was skipped: its loss is {facts["loss"]:.4g}{where}, '
-            f'gradient norm {facts["norm"]:.4g}; pictures {_some(facts["shown"])} (of '
+            f'gradient norm {facts["norm"]:.4g}; pictures {first_few(facts["shown"])} (of '
             f'{len(facts["pictures"])}); {facts["cause"]}; {len(self.skipped)} skipped so far, '
             f'{self.in_row} in a row; {kept}'
         )
@@ -271,45 +271,18 @@ class NonFiniteGuardHook(Hook):
         return NonFiniteRunError(
             f'the run stopped at iteration {self.skipped[-1]}: its loss or gradient was not finite '
             f'in {self.in_row} steps in a row and in {len(self.skipped)} altogether (iteration '
-            f'{_some(self.skipped)}), and {reason}; look at the steps kept in '
+            f'{first_few(self.skipped)}), and {reason}; look at the steps kept in '
             f'{Path(runner.work_dir, FOLDER)} with tools/replay.py, or try a lower learning rate, '
             'optim_wrapper.clip_grad or float32'
         )
-
-
-def say_cause(facts: dict, finite_inputs: bool) -> str:
-    """Say in words where a step ceased to be finite.
-
-    Args:
-        facts: What was found: pictures, weight, module and gradient that are not finite.
-        finite_inputs: Whether the inputs of that module were.
-    """
-    if facts['wrong_pictures']:
-        return 'these pictures, or their annotations, are not finite themselves'
-    if facts['weight']:
-        return f'the weights are not finite, the first of them is {facts["weight"]}'
-    if facts['module']:
-        between = '' if finite_inputs else ', whose input is not finite already'
-        return f'the first module with a non-finite output is {facts["module"]}{between}'
-    if facts['gradient']:
-        return (
-            f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
-        )
-    return 'all outputs are finite, the gradient is not'
-
-
-def _some(items: Sequence) -> str:
-    """List the first few items."""
-    return ', '.join(map(str, items[:SHOWN])) + (', ...' if len(items) > SHOWN else '')
 
 
 def _last_good(runner: Runner) -> str | None:
     """Return the last good checkpoint of this run, the same on all processes."""
     found: list[str | None] = [None]
     if get_rank() == 0:
-        hooks = [hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook)]
-        path = hooks[0].last_good if hooks else None
-        found = [None if path is None else str(path)]
+        hook = checkpoint_hook(runner)
+        found = [hook and hook.last_good]
     broadcast_object_list(found)
     return found[0]
 

@@ -4,25 +4,23 @@ import bisect
 import logging
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import Any
 
-import torch
-import torch.distributed as dist
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
-from mae_transfer.hooks.atomic_checkpoint import AtomicCheckpointHook
-from mae_transfer.hooks.data_workers import protect_workers
-from mae_transfer.hooks.signal_watch import (
+from mae_transfer.hooks.atomic_checkpoint import checkpoint_hook
+from mae_transfer.loops.steady_order import VALIDATION_DUE
+from mae_transfer.processes.agreement import Agreement
+from mae_transfer.processes.data_workers import protect_workers
+from mae_transfer.processes.signal_watch import (
     RunStopped,
     active_watch,
     name_of,
     start_watch,
     stop_watch,
 )
-from mae_transfer.loops.steady_order import VALIDATION_DUE
 from mae_transfer.registry import HOOKS
 
 
@@ -44,7 +42,7 @@ class PreemptionHook(Hook):
     priority = 'LOWEST'  # after the step is saved, averaged (EMA) and its rates are set
 
     def __init__(self) -> None:
-        self._agreement: _Agreement | None = None  # in a training
+        self._agreement: Agreement | None = None  # in a training
         self._number = 0  # the signal that all processes know of
         self._due = False  # whether the run is stopped before a validation
         self._validating = self._started = self._stopped = False
@@ -57,7 +55,7 @@ class PreemptionHook(Hook):
         watch = start_watch()
         if watch is not None:
             watch.at_once = False
-        self._agreement = _Agreement()
+        self._agreement = Agreement()
         protect_workers(runner.train_dataloader)
         if runner.val_loop is not None:
             protect_workers(runner.val_loop.dataloader)
@@ -188,77 +186,13 @@ class PreemptionHook(Hook):
         """Save the last step; return the file, or None if there is none of this step."""
         if not self._trained:  # a resumed run that was to validate first
             return str(runner._load_from)
-        for hook in runner.hooks:
-            if isinstance(hook, AtomicCheckpointHook):
-                path = hook.save_now(runner)
-                return None if path is None else str(path)
-        runner.logger.warning('no AtomicCheckpointHook in this run, which could save its last step')
-        return None
-
-
-class _Agreement:
-    """Lets all processes of a run know of a signal at the same step, almost without waiting.
-
-    In each step every process hands over the number of its signal, and reads the largest number of
-    the step before, which has arrived by then. The processes have a group of their own for that, by
-    gloo, so that neither GPUs nor the gradients wait.
-
-    Raises:
-        RuntimeError: The processes cannot make the group.
-    """
-
-    def __init__(self) -> None:
-        self._group: Any = None
-        self._work: Any = None
-        self._largest = torch.zeros((), dtype=torch.int32)
-        if get_world_size() > 1:
-            try:
-                self._group = dist.new_group(backend='gloo')
-            except RuntimeError as error:
-                raise RuntimeError(
-                    'the processes cannot connect by gloo, by which they agree on signals: set '
-                    'GLOO_SOCKET_IFNAME to the network interface that connects the machines, or '
-                    f'leave this out with default_hooks.preemption=None ({error})'
-                ) from error
-
-    def exchange(self, number: int) -> int:
-        """Return the largest number of the previous call on any process; hand over this one's."""
-        if self._group is None:
-            return number
-        agreed = self._collect()
-        if not agreed:
-            self._largest = torch.tensor(number, dtype=torch.int32)
-            self._work = self._reduce(self._largest, dist.ReduceOp.MAX, async_op=True)
-        return agreed
-
-    def now(self, number: int) -> int:
-        """Return the largest number of all processes, of this call and the previous one."""
-        if self._group is None:
-            return number
-        largest = torch.tensor(max(number, self._collect()), dtype=torch.int32)
-        self._reduce(largest, dist.ReduceOp.MAX)
-        return int(largest)
-
-    def least(self, number: int) -> int:
-        """Return the smallest number of all processes."""
-        least = torch.tensor(number)
-        if self._group is not None:
-            self._reduce(least, dist.ReduceOp.MIN)
-        return int(least)
-
-    def wait(self) -> None:
-        """Wait for all processes."""
-        if self._group is not None:
-            dist.barrier(group=self._group)
-
-    def _collect(self) -> int:
-        if self._work is not None:
-            self._work.wait()
-            self._work = None
-        return int(self._largest)
-
-    def _reduce(self, value: torch.Tensor, by: Any, async_op: bool = False) -> Any:
-        return dist.all_reduce(value, by, group=self._group, async_op=async_op)
+        hook = checkpoint_hook(runner)
+        if hook is None:
+            runner.logger.warning(
+                'no AtomicCheckpointHook in this run, which could save its last step'
+            )
+            return None
+        return hook.save_now(runner)
 
 
 @contextmanager

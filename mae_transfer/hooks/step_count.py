@@ -2,13 +2,13 @@
 
 from mmengine.hooks import Hook
 
-from mae_transfer.compat.heartbeat import count_step
+from mae_transfer.processes.heartbeat import count_step
 
 
 class StepCountHook(Hook):
-    """Counts each step of training, validation and test; see :mod:`mae_transfer.compat.heartbeat`.
+    """Counts each step of training, validation and test for the watch over the processes.
 
-    `mae_transfer.run` gives it to every runner.
+    See :mod:`mae_transfer.processes.heartbeat`. `mae_transfer.run` gives it to every runner.
     """
 
     priority = 'VERY_LOW'

@@ -86,8 +86,8 @@ def tell_changes(old: Plain, new: Plain, iteration: int, rate: float | None) -> 
     for change in shown:
         base = change[0] == 'optim_wrapper.optimizer.lr'
         told.append(f'{_words(change)}{here if base else ""}')
-    if len(shown) < len(changes):
-        told.append(f'{len(changes) - len(shown)} more: {", ".join(c[0] for c in changes[29:])}')
+    if rest := [key for key, _, _ in changes[len(shown) :]]:
+        told.append(f'{len(rest)} more: {", ".join(rest)}')
     if not any(key.startswith(('optim_wrapper', 'model')) for key, _, _ in changes):
         told += _tell_groups(old, new)
     return told

@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
-from mae_transfer.hooks.data_workers import end_workers
-from mae_transfer.hooks.signal_watch import start_watch, stop_watch
+from mae_transfer.processes.data_workers import end_workers
+from mae_transfer.processes.signal_watch import start_watch, stop_watch
 from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT

@@ -48,7 +48,7 @@ ORDERLY = {0, *(128 + number for number in STOPPING)}
 # be writing a checkpoint.
 SETTLE_AFTER_SIGNAL_S = 30.0
 
-# What a process finds in its environment; mae_transfer/compat/launcher.py reads them.
+# What a process finds in its environment; mae_transfer/processes/launcher.py reads them.
 LAUNCHER_PID = 'MAE_TRANSFER_LAUNCHER_PID'
 ERROR_FILE = 'MAE_TRANSFER_ERROR_FILE'
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mmengine.dist import broadcast_object_list
 
+from mae_transfer.processes.start_time import started_at
 from mae_transfer.run.processes import is_main_process, say
 
 LOCK = 'run.lock'
@@ -110,26 +111,6 @@ def is_alive(path: Path, content: str) -> bool:
         if _touched(path) != before:
             return True
     return False
-
-
-def started_at(pid: int) -> float | None:
-    """Return when a process of this machine was started, in ticks since boot; None if it is dead.
-
-    Without /proc the time is 0: only the number of the process tells.
-    """
-    stat = Path('/proc', str(pid), 'stat')
-    if stat.exists():
-        fields = stat.read_text(errors='replace').rpartition(')')[2].split()  # after '(name)'
-        return None if fields[0] in 'ZX' else float(fields[19])
-    if Path('/proc/self/stat').exists() or pid <= 0:
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return 0.0
-    return 0.0
 
 
 def _note() -> dict:

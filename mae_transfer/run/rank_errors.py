@@ -5,8 +5,8 @@ import sys
 import traceback
 
 from mae_transfer.compat.distributed import MissingProcessError, is_lost_connection
-from mae_transfer.compat.heartbeat import HUNG
-from mae_transfer.compat.launcher import end_process, has_own_launcher, tell_launcher
+from mae_transfer.processes.heartbeat import HUNG
+from mae_transfer.processes.launcher import end_process, has_own_launcher, tell_launcher
 from mae_transfer.run.processes import has_process_group, is_main_process
 
 

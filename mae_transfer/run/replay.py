@@ -10,16 +10,16 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mae_transfer.hooks.first_nonfinite import (
+from mae_transfer.kept_steps.first_nonfinite import (
     Watched,
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,
+    say_cause,
     watch_modules,
 )
-from mae_transfer.hooks.kept_step import as_before
-from mae_transfer.hooks.nonfinite_guard import say_cause
-from mae_transfer.hooks.step_bundle import CONFIG, Bundle, read_bundle
+from mae_transfer.kept_steps.kept_step import as_before
+from mae_transfer.kept_steps.step_bundle import CONFIG, Bundle, read_bundle
 from mae_transfer.run.framework import import_framework
 
 

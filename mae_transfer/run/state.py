@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
 
-from mae_transfer.hooks.signal_watch import active_watch, stop_watch
+from mae_transfer.processes.signal_watch import active_watch, stop_watch
 from mae_transfer.run.processes import has_process_group, stop_processes
 
 

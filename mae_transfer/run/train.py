@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from mae_transfer.hooks.last_metrics import LastMetricsHook
@@ -162,12 +163,7 @@ def train(
         with WorkDirLock(cfg.work_dir), ReplaceRunHook(cfg.work_dir, overwrite) as replacing:
             runner = RUNNERS.get(cfg.get('runner_type', 'Runner')).from_cfg(cfg)
             last = LastMetricsHook()
-            hooks = [replacing, last, StepCountHook(), ResumedOptionsHook()]
-            if length := length_of(cfg):
-                hooks.append(RecordLengthHook(length, minutes, count_validations(cfg) == 1))
-            if resumed:
-                hooks.append(NothingLeftHook())
-            for hook in hooks:
+            for hook in (replacing, last, *_hooks(cfg, minutes, resumed is not None)):
                 runner.register_hook(hook)
             if warning:
                 runner.logger.warning(warning)
@@ -175,6 +171,22 @@ def train(
         if warning:  # in other words, as MMEngine's logger drops repeated warnings
             runner.logger.warning(warning.replace('this run starts', 'this run started'))
         return Run(Path(cfg.work_dir), paper_metrics(last.metrics))
+
+
+def _hooks(cfg: Config, minutes: float | None, resumed: bool) -> list[Hook]:
+    """Return what every run needs besides the hooks of its config.
+
+    Args:
+        cfg: The config.
+        minutes: The requested time that the length was chosen for, if any.
+        resumed: Whether the run goes on from a checkpoint.
+    """
+    hooks: list[Hook] = [StepCountHook(), ResumedOptionsHook()]
+    if length := length_of(cfg):
+        hooks.append(RecordLengthHook(length, minutes, once=count_validations(cfg) == 1))
+    if resumed:
+        hooks.append(NothingLeftHook())
+    return hooks
 
 
 def _iterations_in(cfg: Config, minutes: float, resumed: Path | None) -> int:

@@ -12,8 +12,9 @@ from mmengine.runner import Runner
 
 from mae_transfer.checkpoints.files.last_checkpoint import POINTER
 from mae_transfer.compat.atomic_write import write_atomically
+from mae_transfer.first_few import first_few
 from mae_transfer.hooks.nonfinite_guard import FOLDER
-from mae_transfer.hooks.step_bundle import INCIDENT
+from mae_transfer.kept_steps.step_bundle import INCIDENT
 from mae_transfer.run.processes import is_main_process, say
 
 CHECKPOINT = re.compile(r'(best_.+_)?(iter|epoch)_\d+\.pth')
@@ -150,8 +151,7 @@ def _is_worth_keeping(path: Path) -> bool:
 
 
 def _names(paths: list[Path]) -> str:
-    names = [path.name for path in paths]
-    return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
+    return first_few([path.name for path in paths])
 
 
 class RecordLengthHook(Hook):

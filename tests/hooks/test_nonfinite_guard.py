@@ -117,7 +117,7 @@ def test_run__stops_after_it_went_back_three_times(tmp_path):
     sentence = user_sentence(caught.value)
     assert sentence.startswith(
         'the run stopped at iteration 6: its loss or gradient was not finite in 3 steps in a row '
-        'and in 12 altogether (iteration 5, 6, 7, 4, ...), and the run has gone back to a '
+        'and in 12 altogether (iteration 5, 6, 7 and 9 more), and the run has gone back to a '
         f'checkpoint 3 times already; look at the steps kept in {tmp_path}/a/nonfinite'
     )
     assert len(runner.train_loop.rolled_back) == 3

@@ -11,8 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, METRICS
 
-from mae_transfer.hooks.signal_watch import SIGNALS, RunStopped, active_watch
 from mae_transfer.loops.steady_order import VALIDATION_DUE
+from mae_transfer.processes.signal_watch import SIGNALS, RunStopped, active_watch
 from mae_transfer.run import train
 from tests.support.least_squares import config
 from tests.support.ranks import run_ranks

@@ -1,7 +1,7 @@
 """Each step of training, validation and test counts as a sign that the run goes on."""
 
-from mae_transfer.compat import heartbeat
 from mae_transfer.hooks.step_count import StepCountHook
+from mae_transfer.processes import heartbeat
 
 
 def test_step_count__of_each_loop(monkeypatch):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from mae_transfer.compat import launcher
+from mae_transfer.processes import launcher
 from tests.support.launches import LAUNCH, Launch, free_port
 from tests.support.tools import TOOLS
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mae_transfer.processes.start_time import started_at
 from mae_transfer.run import lock
 from mae_transfer.run.lock import LOCK, WorkDirLock, is_alive
 
@@ -74,7 +75,7 @@ def test_lock__takes_over_from_a_dead_run_of_this_machine(tmp_path, capsys, chan
     leave(tmp_path, **changes if changes != dict(pid=-1) else dict(pid=dead_process()))
     before = time.monotonic()
     with WorkDirLock(tmp_path):
-        assert json.loads((tmp_path / LOCK).read_text())['started'] == lock.started_at(os.getpid())
+        assert json.loads((tmp_path / LOCK).read_text())['started'] == started_at(os.getpid())
     assert time.monotonic() - before < lock.PATIENCE
     assert 'took over' in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

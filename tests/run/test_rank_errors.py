@@ -7,7 +7,7 @@ import re
 import pytest
 
 from mae_transfer.compat.distributed import MissingProcessError
-from mae_transfer.compat.launcher import ERROR_FILE, LAUNCHER_PID, has_own_launcher
+from mae_transfer.processes.launcher import ERROR_FILE, LAUNCHER_PID, has_own_launcher
 from mae_transfer.run import rank_errors
 from mae_transfer.run.errors import run_tool
 

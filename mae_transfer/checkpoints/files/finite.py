@@ -14,7 +14,6 @@ from torch import Tensor, nn
 INFINITE_BUFFERS = 'infinite_buffers'  # entry of meta: names of buffers that hold infinities
 STATISTICS = ('running_mean', 'running_var')
 NO_WEIGHTS = ('meta', 'message_hub', 'optimizer', 'param_schedulers', 'ema_state_dict')
-SHOWN = 3  # names in a message
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> dict[str, float]:
@@ -120,9 +119,3 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         for name, value in state.items()
         if isinstance(value, Tensor)
     }
-
-
-def named(broken: list[str]) -> str:
-    """Name the first of some tensors."""
-    more = f' and {len(broken) - SHOWN} more' if len(broken) > SHOWN else ''
-    return ', '.join(broken[:SHOWN]) + more

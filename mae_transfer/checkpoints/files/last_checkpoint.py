@@ -12,9 +12,10 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mae_transfer.checkpoints.files.finite import broken_content, named
+from mae_transfer.checkpoints.files.finite import broken_content
 from mae_transfer.compat.checkpoint_paths import BEST_NAME
 from mae_transfer.compat.safe_load import UntrustedError, read_content, read_structure
+from mae_transfer.first_few import first_few
 
 POINTER = 'last_checkpoint'  # MMEngine's: a text file with the path of the newest checkpoint
 OF_A_STEP = re.compile(r'(iter|epoch)_\d+\.pth')
@@ -181,4 +182,4 @@ def _what_is_wrong(path: Path) -> str:
         raise
     except ValueError as error:
         return str(error)
-    return f'{path} has numbers that are not finite, in {named(broken)}' if broken else ''
+    return f'{path} has numbers that are not finite, in {first_few(broken)}' if broken else ''

@@ -22,6 +22,7 @@ from mae_transfer.checkpoints.layouts.facts import Facts
 from mae_transfer.checkpoints.layouts.parts import TABLE, find_parts
 from mae_transfer.checkpoints.layouts.qkv_packing import join_qv_bias, split_qv_bias
 from mae_transfer.checkpoints.steps import Fitted, Step, Tensors
+from mae_transfer.first_few import first_few
 
 FC_NORMS = ('fresh', 'norm')
 NOT_FINITE = 'with NaN, infinity or no floating-point numbers'
@@ -247,9 +248,8 @@ def _is_finite(tensor: Tensor) -> bool:
 def _first_ten(problem: str, names: list[str]) -> str:
     if not names:
         return ''
-    more = f' and {len(names) - 10} more' if len(names) > 10 else ''
-    shown = (name if name.isprintable() else repr(name) for name in names[:10])
-    return f'{problem} ({len(names)}): {", ".join(shown)}{more}.'
+    shown = [name if name.isprintable() else repr(name) for name in names]
+    return f'{problem} ({len(names)}): {first_few(shown, 10)}.'
 
 
 def _hints(names: list[str], side: int) -> list[str]:

@@ -7,7 +7,6 @@ from torch import nn
 from mae_transfer.checkpoints.files.finite import (
     broken_content,
     broken_names,
-    named,
     not_finite,
     optimizer_tensors,
     persistent_buffers,
@@ -97,8 +96,3 @@ def test_persistent_buffers__and_moments():
     assert {name.split('.')[-1] for name in optimizer_tensors(optimizer)} == {
         'step', 'exp_avg', 'exp_avg_sq'
     }  # fmt: skip
-
-
-def test_named__the_first():
-    assert named(['a', 'b', 'c']) == 'a, b, c'
-    assert named(['a', 'b', 'c', 'd', 'e']) == 'a, b, c and 2 more'

@@ -6,8 +6,8 @@ import time
 import pytest
 import torch.distributed as dist
 
-from mae_transfer.compat import heartbeat
-from mae_transfer.compat.heartbeat import Beat, Heartbeat, Watch, place_of
+from mae_transfer.processes import heartbeat
+from mae_transfer.processes.heartbeat import Beat, Heartbeat, Watch, place_of
 from tests.support.launches import wait_until
 
 
@@ -55,6 +55,16 @@ def test_watch__names_who_gives_no_beat():
         'process 1 (node1, pid 101), process 3 (node3, pid 103) have given no sign of life for 60 s'
     )
     assert 'raise env_cfg.dist_cfg.timeout=60 (seconds)' in verdict.text
+
+
+def test_watch__names_who_froze_after_its_last_step():
+    """It gave a beat after the last step, so the time without a step is over first."""
+    run = Run(2)
+    run.beat(0, 1, steps=1)
+    run.pass_time(3, 0, 1)
+    run.pass_time(57, 0)
+    text = run.watch.judge().text
+    assert text.startswith('process 1 (node1, pid 101) has given no sign of life for 57 s')
 
 
 def test_watch__lets_the_first_speak_that_is_left():
@@ -109,7 +119,7 @@ def test_watch__names_who_has_not_joined():
     assert watch.judge() is None
     watch.pass_time(1)
     assert watch.judge().text.startswith(
-        'processes 2, 3, 4, 5, 2 more of 8 did not join within 60 s'
+        'processes 2, 3, 4, 5 and 2 more of 8 did not join within 60 s'
     )
     assert watch.judge().speaker == 0
 

@@ -11,7 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from mae_transfer.hooks.kept_step import copy_containers, running_statistics, tensors_in
+from mae_transfer.kept_steps.kept_step import copy_containers, running_statistics, tensors_in
 
 
 @dataclass
@@ -131,6 +131,27 @@ def nonfinite_gradient(model: nn.Module) -> str | None:
     """Return the last parameter, as gradients are computed from the end, with such a gradient."""
     found = [n for n, p in model.named_parameters() if p.grad is not None and not is_finite(p.grad)]
     return found[-1] if found else None
+
+
+def say_cause(facts: dict, finite_inputs: bool) -> str:
+    """Say in words where a step ceased to be finite.
+
+    Args:
+        facts: What was found: pictures, weight, module and gradient that are not finite.
+        finite_inputs: Whether the inputs of that module were.
+    """
+    if facts['wrong_pictures']:
+        return 'these pictures, or their annotations, are not finite themselves'
+    if facts['weight']:
+        return f'the weights are not finite, the first of them is {facts["weight"]}'
+    if facts['module']:
+        between = '' if finite_inputs else ', whose input is not finite already'
+        return f'the first module with a non-finite output is {facts["module"]}{between}'
+    if facts['gradient']:
+        return (
+            f'all outputs are finite, the gradient is not, among others that of {facts["gradient"]}'
+        )
+    return 'all outputs are finite, the gradient is not'
 
 
 def is_finite(tensor: Tensor) -> bool:

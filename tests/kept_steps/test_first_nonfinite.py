@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import nn
 
-from mae_transfer.hooks.first_nonfinite import (
+from mae_transfer.kept_steps.first_nonfinite import (
     nonfinite_gradient,
     nonfinite_weight,
     run_parts,

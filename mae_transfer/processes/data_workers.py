@@ -14,7 +14,7 @@ from functools import partial
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from mae_transfer.hooks.signal_watch import SIGNALS
+from mae_transfer.processes.signal_watch import SIGNALS
 
 LOOK = 1.0  # seconds between two looks at whether the parent is still there
 

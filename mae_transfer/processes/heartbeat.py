@@ -31,7 +31,8 @@ from dataclasses import asdict, dataclass
 
 import torch.distributed as dist
 
-from mae_transfer.compat.launcher import end_process, has_own_launcher, tell_launcher
+from mae_transfer.first_few import first_few
+from mae_transfer.processes.launcher import end_process, has_own_launcher, tell_launcher
 
 # Exit code of all processes of a run that hangs.
 HUNG = 4
@@ -48,8 +49,7 @@ STANDARD_LIBRARY = sysconfig.get_path('stdlib')
 # DistributedDataParallel adds up gradients.
 WAITING = ('torch/distributed/', 'torch/nn/parallel/distributed.py', 'torch/autograd/graph.py')
 
-# At most so many processes are named in a sentence.
-NAMED = 4
+NAMED = 4  # processes in a sentence
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Watch:
                 f'or network is gone{raise_it}',
             )
         if self.missing and self.present >= limit:
-            few = _listed([str(rank) for rank in self.missing])
+            few = first_few(self.missing, NAMED)
             start = f'process {few}' if len(self.missing) == 1 else f'processes {few}'
             return self._verdict(
                 [],
@@ -169,19 +169,21 @@ class Watch:
                 f'without a connection to process 0 on {self._host(0)}{raise_it}',
             )
         running = self._in_state('running')
-        frozen = [rank for rank in running if self.silent[rank] >= limit]
+        # A process that froze after its last step gave a beat in between: it is named all the same.
+        enough = limit / 2 if self.idle >= limit else limit
+        frozen = [rank for rank in running if self.silent[rank] >= enough]
         if frozen:
-            one = len(frozen) == 1
+            one, seconds = len(frozen) == 1, min(self.silent[rank] for rank in frozen)
             return self._verdict(
                 frozen,
                 f'{self._names(frozen)} {"has" if one else "have"} given no sign of life for '
-                f'{limit:g} s: {"it is" if one else "they are"} frozen, or '
+                f'{seconds:.0f} s: {"it is" if one else "they are"} frozen, or '
                 f'{"its" if one else "their"} machine or network is gone{raise_it}',
             )
         if self.idle >= limit and running:
             busy = [rank for rank in running if not self.beats[rank].waits] or running
-            places = _listed(
-                [f'{self._name(rank)} is at {self.beats[rank].place}' for rank in busy]
+            places = first_few(
+                [f'{self._name(rank)} is at {self.beats[rank].place}' for rank in busy], NAMED
             )
             rest = '' if len(busy) == len(running) else ', and the others wait'
             text = f'no process has made a step for {limit:g} s: {places}{rest}{raise_it}'
@@ -206,13 +208,7 @@ class Watch:
         return f'process {rank} ({self._host(rank)}{known})'
 
     def _names(self, ranks: list[int]) -> str:
-        return _listed([self._name(rank) for rank in ranks])
-
-
-def _listed(things: list[str]) -> str:
-    """Connect things by commas; the last of many are counted."""
-    more = [f'{len(things) - NAMED} more'] if len(things) > NAMED else []
-    return ', '.join([*things[:NAMED], *more])
+        return first_few([self._name(rank) for rank in ranks], NAMED)
 
 
 class Heartbeat:

@@ -57,12 +57,14 @@ class Bundle:
 
 def pack(parts: list, states: dict) -> dict[str, bytes]:
     """Turn the batch and the random states of a step into the content of files."""
-    files = {}
-    for name, content in ((BATCH, parts), (STATES, states)):
-        stream = io.BytesIO()
-        torch.save(content, stream)
-        files[name] = stream.getvalue()
-    return files
+    return {BATCH: _packed(parts), STATES: _packed(states)}
+
+
+def _packed(content: Any) -> bytes:
+    """Return the content of a file of torch.save, which hides why it cannot write to a disk."""
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
 
 
 def write_bundle(
@@ -87,7 +89,7 @@ def write_bundle(
         for name, content in files.items():
             (unfinished / name).write_bytes(content)
         if weights is not None:
-            torch.save(weights, unfinished / WEIGHTS)
+            (unfinished / WEIGHTS).write_bytes(_packed(weights))
         (unfinished / CONFIG).write_text(config.pretty_text, encoding='utf-8')
         (unfinished / INCIDENT).write_text(json.dumps(incident, indent=2), encoding='utf-8')
         unfinished.rename(folder)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mae_transfer.hooks import signal_watch
-from mae_transfer.hooks.signal_watch import RunStopped, start_watch, stop_watch
+from mae_transfer.processes import signal_watch
+from mae_transfer.processes.signal_watch import RunStopped, start_watch, stop_watch
 
 FORK = multiprocessing.get_context('fork')
 AS_RAISED = 77  # exit code of a process in which the signal was an exception

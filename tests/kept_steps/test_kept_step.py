@@ -12,7 +12,7 @@ from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mae_transfer.hooks.kept_step import (
+from mae_transfer.kept_steps.kept_step import (
     are_finite,
     as_before,
     copy_containers,

@@ -7,8 +7,8 @@ import time
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mae_transfer.hooks.data_workers import end_workers, protect_workers
-from mae_transfer.hooks.signal_watch import SIGNALS
+from mae_transfer.processes.data_workers import end_workers, protect_workers
+from mae_transfer.processes.signal_watch import SIGNALS
 
 
 class Pids(Dataset):

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from mae_transfer.compat import parent_watch
+from mae_transfer.processes import parent_watch
 from tests.support.launches import is_alive, wait_until
 
 CHILD = f"""

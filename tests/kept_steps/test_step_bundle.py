@@ -1,16 +1,16 @@
 """Bundles of kept steps: whole or absent, the same when read, and nothing in them runs."""
 
-import json
+import resource
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from mae_transfer.hooks import step_bundle
-from mae_transfer.hooks.step_bundle import pack, read_bundle, write_bundle
+from mae_transfer.kept_steps import step_bundle
+from mae_transfer.kept_steps.step_bundle import pack, read_bundle, write_bundle
 from mae_transfer.random_states import random_states
-from tests.hooks.test_kept_step import SAMPLES
+from tests.kept_steps.test_kept_step import SAMPLES
 from tests.support.hostile_pickles import RunsAShell, WritesAFile
 
 CONFIG = Config(dict(model=dict(type='Line'), default_scope='mmengine'))
@@ -57,13 +57,15 @@ def test_read_bundle__says_what_is_missing(tmp_path):
         read_bundle(folder)
 
 
-def test_write_bundle__leaves_nothing_if_the_disk_is_full(tmp_path, monkeypatch):
-    def full(*args, **options):
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(json, 'dumps', full)
-    with pytest.raises(OSError, match='No space'):
-        write(tmp_path / 'nonfinite' / 'iter_7', [])
+def test_write_bundle__leaves_nothing_if_the_disk_is_full(tmp_path):
+    """The limit on the size of files stands for the disk; PyTorch alone raises a RuntimeError."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, former[1]))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            write(tmp_path / 'nonfinite' / 'iter_7', [], dict(a=torch.ones(100_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
     assert list((tmp_path / 'nonfinite').iterdir()) == []
 
 

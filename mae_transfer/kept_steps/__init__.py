@@ -1,0 +1,1 @@
+"""Steps that were not finite: kept with their batch, run again, searched for the cause."""
