@@ -80,13 +80,7 @@ class ReplaceRunHook(Hook):
         self.texts = {p: p.read_bytes() for p in paths if p.suffix == '.py' or p.name == LENGTH}
         self.configs = set(self.folder.glob('*.py'))
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         """Remove what the new run has not written anew."""
         if not self.former:
             return
