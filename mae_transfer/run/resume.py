@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mae_transfer.checkpoints.files.run_state import check_run_state
 from mae_transfer.hooks.bare_model import bare_model
 from mae_transfer.hooks.load_account import LoadAccountHook
 from mae_transfer.loops.steady_order import ORDER_SEED
@@ -61,6 +62,7 @@ class ResumedOptionsHook(Hook):
         if not (getattr(runner, '_resume', False) or self.trains) or 'iter' not in meta:
             return
         file = str(getattr(runner, '_load_from', None) or 'the checkpoint')
+        check_run_state(checkpoint, file)
         old = meta.get(KEY)
         if self.facts is None or self.fresh is None or not self._is_known(old):
             self.told = [
