@@ -48,8 +48,8 @@ ORDERLY = {0, *(128 + number for number in STOPPING)}
 # be writing a checkpoint.
 SETTLE_AFTER_SIGNAL_S = 30.0
 
-# Signals within so many seconds are one request to end, as in mae_transfer/processes/signal_watch.py: a
-# closed terminal, and systemd with SendSIGHUP, send two.
+# Signals within so many seconds are one request to end, as in
+# mae_transfer/processes/signal_watch.py: a closed terminal, and systemd with SendSIGHUP, send two.
 TWICE_S = 0.3
 
 # What a process finds in its environment; mae_transfer/processes/launcher.py reads them.
