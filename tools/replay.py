@@ -1,6 +1,6 @@
 """Run a training step again that was skipped because it was not finite.
 
-    python tools/replay.py BUNDLE [--weights FILE]
+    python tools/replay.py BUNDLE [--weights CHECKPOINT]
 
 BUNDLE is a folder that a training wrote into <work dir>/nonfinite. It holds the batch, the random
 states, the weights and the config of the step. The exit code is 0 if the failure was reproduced and
@@ -24,7 +24,11 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('bundle', metavar='BUNDLE', help='folder such as work_dir/nonfinite/iter_9')
-    parser.add_argument('--weights', metavar='FILE', help='a checkpoint instead of its weights')
+    parser.add_argument(
+        '--weights',
+        metavar='CHECKPOINT',
+        help='a file, or the work dir of a run, instead of its own weights',
+    )
     add_debug_argument(parser)
     return parser.parse_args()
 

@@ -12,14 +12,8 @@ set -uo pipefail
 TOOL=$2
 shift 2
 
-if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
-    # What an earlier part of this job wrote is to be continued, not replaced.
-    CONTINUED=()
-    for argument in "$@"; do
-        if [ "$argument" != --overwrite ]; then CONTINUED+=("$argument"); fi
-    done
-    set -- "${CONTINUED[@]}" --resume
-fi
+# What an earlier part of this job wrote is continued, not replaced: with --overwrite, train.py looks whose it is.
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then set -- "$@" --resume; fi
 
 STEP=
 NOTICED=

@@ -37,9 +37,10 @@ class SmallImages(BaseDataset):
     - or ``{data_prefix}/<class>/*.png``; labels follow the sorted names of the folders, which for
       CIFAR-10 gives the labels of the archive.
 
-    A sample has ``img`` (H, W, 3), RGB, uint8, and ``gt_label``: pipelines need no loading step,
-    and preprocessors no change of channels. A picture of a folder that cannot be read is an error
-    when it is drawn, as in the data sets that open a file for each draw.
+    A sample has ``img`` (H, W, 3), RGB, uint8, ``gt_label`` and, of a folder, ``img_path``:
+    pipelines need no loading step, and preprocessors no change of channels. A picture of a folder
+    that cannot be read is an error when it is drawn, as in the data sets that open a file for each
+    draw.
 
     Attributes:
         unreadable: Pictures of a folder that cannot be read -> why.
@@ -72,16 +73,16 @@ class SmallImages(BaseDataset):
             serialize_data=True,
         )
 
-    def get_data_info(self, idx: int) -> dict:
-        """Return a sample before the transforms.
+    def prepare_data(self, idx: int) -> object:
+        """Return a sample after the transforms.
 
         Raises:
             UnreadableFile: Its picture cannot be read.
         """
-        sample = super().get_data_info(idx)
-        if 'img' not in sample:
-            raise UnreadableFile(sample['img_path'], self.unreadable[sample['img_path']])
-        return sample
+        path = self.get_data_info(idx).get('img_path')
+        if path in self.unreadable:
+            raise UnreadableFile(path, self.unreadable[path])
+        return super().prepare_data(idx)
 
     def load_data_list(self) -> list[dict]:
         """Read all pictures."""
@@ -118,7 +119,7 @@ class SmallImages(BaseDataset):
                     continue
                 img = self._read(str(path))
                 if img is None:
-                    samples.append(dict(img_path=str(path), gt_label=label))
+                    samples.append(dict(img_path=str(path), gt_label=label))  # described, not drawn
                     continue
                 size = size or img.shape[:2]
                 if img.shape[:2] != size:
@@ -127,7 +128,7 @@ class SmallImages(BaseDataset):
                         f'{size[0]}x{size[1]}: SmallImages needs one size; resize them, or use a '
                         'CustomDataset'
                     )
-                samples.append(dict(img=img, gt_label=label))
+                samples.append(dict(img=img, img_path=str(path), gt_label=label))
         if not samples:
             raise FileNotFoundError(
                 f'{folder} holds no pictures: {", ".join(IMAGE_SUFFIXES)} are read'

@@ -89,13 +89,7 @@ class BadFilesHook(Hook):
         if failure[0]:
             raise ValueError(failure[0])
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         """Look at the counters.
 
         Raises:

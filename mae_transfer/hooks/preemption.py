@@ -66,13 +66,7 @@ class PreemptionHook(Hook):
         by_epoch = isinstance(loop, EpochBasedTrainLoop)
         self._ends_epoch = by_epoch and batch_idx + 1 >= len(loop.dataloader)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         """Stop, unless this is the last step of an epoch, which then ends first."""
         self._trained = True
         if not self._agreed() or self._ends_epoch:

@@ -1,10 +1,32 @@
 """Defines the arguments that the command lines share."""
 
 import argparse
+from typing import Any
 
 from mmengine.config import DictAction
 
 from mae_transfer.compat.distributed import LAUNCHERS
+
+
+class KeyValues(DictAction):
+    """MMEngine's ``KEY=VALUE`` arguments, where what it cannot read is an error of one sentence."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Read the arguments one by one, so that the wrong one can be named."""
+        for value in values:
+            try:
+                super().__call__(parser, namespace, [value], option_string)
+            except (ValueError, AssertionError, RecursionError):
+                parser.error(
+                    f'{option_string} {value!r}: must be KEY=VALUE with a number, a word, or a '
+                    "list such as '[1,2]'; give a dict key by key, as KEY.NAME=VALUE"
+                )
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +37,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar='KEY=VALUE',
         help='change keys of the config: optim_wrapper.optimizer.lr=1e-4 data.root=/data/cells',
@@ -43,7 +65,7 @@ def add_facts_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--facts',
         nargs='+',
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar='NAME=VALUE',
         help='facts that the file does not state: num_heads=6 norm_eps=1e-6 norm_pix=True '

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
-from mae_transfer.processes.signal_watch import start_watch, stop_watch
+from mae_transfer.processes.signal_watch import RunStopped, start_watch, stop_watch
 from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
 from mae_transfer.run.places import PACKAGE, ROOT
@@ -29,11 +29,24 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
     try:
         tool()
     except Exception as error:
+        if (stopped := stop_behind(error)) is not None:
+            raise stopped from None
         end_with_error(error, None if debug else user_sentence(error))
         raise
     finally:
         stop_processes()
         stop_watch()
+
+
+def stop_behind(error: BaseException) -> RunStopped | None:
+    """Return the signal's exception if code of others has caught it and raised its own error.
+
+    MMEngine, for example, takes whatever ends the formatting of a config for a wrong config.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, RunStopped):
+        behind = behind.__context__
+    return behind
 
 
 def user_sentence(error: Exception) -> str | None:

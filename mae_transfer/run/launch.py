@@ -48,6 +48,10 @@ ORDERLY = {0, *(128 + number for number in STOPPING)}
 # be writing a checkpoint.
 SETTLE_AFTER_SIGNAL_S = 30.0
 
+# Signals within so many seconds are one request to end, as in
+# mae_transfer/processes/signal_watch.py: a closed terminal, and systemd with SendSIGHUP, send two.
+TWICE_S = 0.3
+
 # What a process finds in its environment; mae_transfer/processes/launcher.py reads them.
 LAUNCHER_PID = 'MAE_TRANSFER_LAUNCHER_PID'
 ERROR_FILE = 'MAE_TRANSFER_ERROR_FILE'
@@ -301,7 +305,7 @@ def wait_for(
         The exit code.
     """
     stopped_by: int | None = None
-    deadline = float('inf')
+    stopped_at = deadline = float('inf')
     while reap(ranks):
         if any(rank.failed() for rank in ranks):
             settle = settle_s if stopped_by is None else SETTLE_AFTER_SIGNAL_S
@@ -319,10 +323,12 @@ def wait_for(
         if info is None or info.si_signo == signal.SIGCHLD:
             continue
         if stopped_by is not None:
+            if time.monotonic() - stopped_at < TWICE_S:
+                continue
             kill(ranks)
             return 128 + info.si_signo
-        stopped_by = info.si_signo
-        deadline = min(deadline, time.monotonic() + grace_s)
+        stopped_by, stopped_at = info.si_signo, time.monotonic()
+        deadline = min(deadline, stopped_at + grace_s)
         living = [rank for rank in ranks if rank.code is None]
         for rank in living:
             rank.process.send_signal(stopped_by)

@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
+from torch import nn
 
+from mae_transfer.checkpoints.files.checkpoint_file import read_checkpoint
+from mae_transfer.checkpoints.whole_model import account_of_model
 from mae_transfer.kept_steps.first_nonfinite import (
     Watched,
     nonfinite_gradient,
@@ -55,12 +57,12 @@ def replay_step(folder: str | Path, weights: str | None = None) -> Replay:
 
     Args:
         folder: Folder that ``NonFiniteGuardHook`` wrote. Its config is run; nothing else in it is.
-        weights: A checkpoint instead of the weights in the folder.
+        weights: A checkpoint, or the work dir of a run, instead of the weights in the folder.
 
     Raises:
         FileNotFoundError: The folder is none of a kept step, or there is no such checkpoint.
         ValueError: A file is damaged or contains objects of unknown classes, or no weights are
-            known.
+            known, or they do not fit the model.
     """
     folder = Path(folder)
     if (folder / CONFIG).is_file():
@@ -68,11 +70,15 @@ def replay_step(folder: str | Path, weights: str | None = None) -> Replay:
         import_framework(Config.fromfile(folder / CONFIG).get('default_scope'))
     bundle = read_bundle(folder)
     cfg = bundle.config
-    weights = weights or (None if bundle.weights else bundle.incident['last_good'])
+    good = bundle.incident['last_good']
     if weights is None and bundle.weights is None:
-        raise ValueError(
-            f'{str(folder)!r} has no weights, as they were not finite: give some with --weights'
-        )
+        if good is None or not Path(good).exists():
+            where = '' if good is None else f', and {good!r}, the last good checkpoint, is gone'
+            raise ValueError(
+                f'{str(folder)!r} has no weights, as they were not finite{where}: give some with '
+                '--weights'
+            )
+        weights = good
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     model_cfg = dict(cfg.model)
     if cfg.get('data_preprocessor'):
@@ -80,10 +86,7 @@ def replay_step(folder: str | Path, weights: str | None = None) -> Replay:
     model = MODELS.build(model_cfg)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model.to(device).train()
-    if weights is None:
-        model.load_state_dict(bundle.weights)
-    else:
-        load_checkpoint(model, weights, map_location='cpu', strict=True)
+    _load(model, bundle, weights)
     with as_before(model, bundle.random_states), watch_modules(model) as watched:
         loss = run_parts(model, bundle.parts, lambda: _precision(cfg, device), backward=True)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
@@ -99,6 +102,18 @@ def replay_step(folder: str | Path, weights: str | None = None) -> Replay:
     if first is None and math.isfinite(norm):
         cause = 'all outputs and the gradient are finite'
     return Replay(bundle, weights or str(folder), loss, norm, watched, cause)
+
+
+def _load(model: nn.Module, bundle: Bundle, weights: str | None) -> None:
+    """Give a model the weights of a bundle, or those of a checkpoint, without foreign code."""
+    tensors = bundle.weights if weights is None else read_checkpoint(weights).tensors
+    account = account_of_model(model, tensors or {}, weights or str(bundle.folder))
+    if account.missing or account.misshapen or account.left_over:
+        raise ValueError(
+            f'{account.summary()}: these weights do not fit the model of the kept step '
+            f'{str(bundle.folder)!r}, give a checkpoint of its run with --weights'
+        )
+    model.load_state_dict(tensors or {}, strict=False)  # counters of batch norms may be absent
 
 
 def _precision(cfg: Config, device: str) -> AbstractContextManager:

@@ -72,13 +72,7 @@ class _Clock(Hook):
     def __init__(self) -> None:
         self.ends: list[float] = []
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         """Wait for the device and look at the clock."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()

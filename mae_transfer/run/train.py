@@ -52,6 +52,8 @@ from mae_transfer.run.work_dir import (
     RecordLengthHook,
     ReplaceRunHook,
     check_work_dir,
+    is_replaced_by_this_job,
+    is_started_anew,
     read_length,
     validated_once,
 )
@@ -128,6 +130,11 @@ def train(
             raise ValueError(f'{shown} cannot be trained: it has no {" and no ".join(absent)}')
         cfg.work_dir = str(work_dir or default_work_dir(cfg, name))
         # The weights.
+        if overwrite and resume == 'latest' and is_started_anew():
+            if is_replaced_by_this_job(cfg.work_dir):
+                overwrite = False
+            else:
+                resume = None
         if trust_checkpoint:
             trust_checkpoints()
         resumed = set_resume(cfg, resume)

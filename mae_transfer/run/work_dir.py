@@ -21,6 +21,7 @@ CHECKPOINT = re.compile(r'(best_.+_)?(iter|epoch)_\d+\.pth')
 PICTURE = re.compile(r'(iter|epoch)_\d+\.png')
 TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 LENGTH = 'length.json'
+REPLACED_BY = 'replaced_by_slurm_job'  # holds the number of that job
 
 
 def check_work_dir(work_dir: str, resume: bool, overwrite: bool, start: str | None = None) -> None:
@@ -60,6 +61,28 @@ def check_work_dir(work_dir: str, resume: bool, overwrite: bool, start: str | No
         )
 
 
+def is_replaced_by_this_job(work_dir: str) -> bool:
+    """Return whether this Slurm job, before it was started anew, has replaced the earlier run.
+
+    If it has not, because it was stopped before its first step, what is in the folder is still the
+    earlier run's, which the job is not to continue.
+
+    Args:
+        work_dir: Folder of the run.
+    """
+    note = Path(work_dir, REPLACED_BY)
+    return note.is_file() and note.read_text(encoding='utf-8').strip() == _slurm_job()
+
+
+def is_started_anew() -> bool:
+    """Return whether this belongs to a Slurm job that went back into the queue."""
+    return _slurm_job() != '' and os.environ.get('SLURM_RESTART_COUNT', '0') != '0'
+
+
+def _slurm_job() -> str:
+    return os.environ.get('SLURM_JOB_ID', '')
+
+
 class ReplaceRunHook(Hook):
     """Removes the files of an earlier run once the new one has made its first step.
 
@@ -75,21 +98,21 @@ class ReplaceRunHook(Hook):
 
     def __init__(self, work_dir: str, overwrite: bool) -> None:
         self.folder = Path(work_dir)
+        self.notes_job = overwrite and is_main_process() and _slurm_job() != ''
         paths = written_by_runs(self.folder) if overwrite and is_main_process() else []
         self.former = {path: path.lstat().st_mtime_ns for path in paths}
         self.texts = {p: p.read_bytes() for p in paths if p.suffix == '.py' or p.name == LENGTH}
         self.configs = set(self.folder.glob('*.py'))
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Remove what the new run has not written anew."""
-        if not self.former:
-            return
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
+        """Remove what the new run has not written anew; note which job has done so."""
+        if self.former:
+            self._remove_former(runner)
+        if self.notes_job:
+            write_atomically(self.folder / REPLACED_BY, _slurm_job() + '\n')
+            self.notes_job = False
+
+    def _remove_former(self, runner: Runner) -> None:
         old = [
             path
             for path, written in self.former.items()
@@ -118,8 +141,9 @@ class ReplaceRunHook(Hook):
 def written_by_runs(work_dir: Path) -> list[Path]:
     """List what training runs wrote to a folder.
 
-    These are checkpoints and their pointer, the length, logs by timestamp, the config that the
-    logs have a copy of, pictures of reconstructions, and steps that were not finite.
+    These are checkpoints and their pointer, the length, the note of a Slurm job, logs by timestamp,
+    the config that the logs have a copy of, pictures of reconstructions, and steps that were not
+    finite.
     """
     if not work_dir.is_dir():
         return []
@@ -129,7 +153,7 @@ def written_by_runs(work_dir: Path) -> list[Path]:
         path
         for path in work_dir.iterdir()
         if CHECKPOINT.fullmatch(path.name)
-        or path.name in (POINTER, LENGTH)
+        or path.name in (POINTER, LENGTH, REPLACED_BY)
         or (path.suffix == '.py' and path.is_file() and path.read_bytes() in configs)
     ]
     pictures = [p for p in work_dir.glob('reconstructions/*.png') if PICTURE.fullmatch(p.name)]

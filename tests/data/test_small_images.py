@@ -120,6 +120,8 @@ def test_small_images__refuse_two_sizes_and_broken_pictures(tmp_path):
     dataset = SmallImages(str(tmp_path), 'train')
     with pytest.raises(UnreadableFile, match='0002.png cannot be read: not a picture'):
         dataset[len(dataset) - 1]
+    described = dataset.get_data_info(len(dataset) - 1)  # the facts of a run name its pictures
+    assert described['img_path'].endswith('0002.png') and 'img' not in described
 
 
 def test_small_images__refuse_an_unknown_part_and_empty_folders(tmp_path):

@@ -33,3 +33,18 @@ def test_command_line__of_train_refuses_two_lengths(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         load_tool('train').parse_args()
     assert 'not allowed with argument' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('value', ['a={"b": [1, 2]}', 'a', 'a=[1,(2]'])
+def test_command_line__names_the_option_that_is_no_key_and_value(monkeypatch, capsys, value):
+    monkeypatch.setattr('sys.argv', ['train', 'c.py', '--cfg-options', 'x=1', value])
+    with pytest.raises(SystemExit) as stop:
+        load_tool('train').parse_args()
+    assert stop.value.code == 2
+    assert f'error: --cfg-options {value!r}: must be KEY=VALUE' in capsys.readouterr().err
+
+
+def test_command_line__collects_options(monkeypatch):
+    words = ['--cfg-options', 'x=1', 'y=[1,2]', '--cfg-options', 'z=a=b']
+    monkeypatch.setattr('sys.argv', ['train', 'c.py', *words])
+    assert load_tool('train').parse_args().cfg_options == {'x': 1, 'y': [1, 2], 'z': 'a=b'}

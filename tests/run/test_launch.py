@@ -4,6 +4,7 @@ import runpy
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.support.tools import TOOLS
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGHUP'])
 def test_launch__passes_a_signal_on_once_and_waits(tmp_path, name):
     number = signal.Signals[name]
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip('this session ignores it, as under nohup')
     run = Launch(tmp_path, 'child+stop+wait', 'stop+wait').ready().send(number)
     code, error = run.end()
     assert code == 128 + number
@@ -32,9 +35,21 @@ def test_launch__a_process_that_knows_no_signals_dies_of_it(tmp_path):
 
 def test_launch__a_second_signal_ends_all_at_once(tmp_path):
     run = Launch(tmp_path, 'child+ignore+wait', 'ignore+wait').ready()
-    code, _ = run.send(signal.SIGTERM).send(signal.SIGINT).end(timeout_s=5)
+    run.send(signal.SIGTERM)
+    time.sleep(0.3)
+    code, _ = run.send(signal.SIGINT).end(timeout_s=5)
     assert code == 130
     assert run.signals() == ['SIGTERM', 'SIGTERM'] and run.left() == []
+
+
+def test_launch__signals_of_one_moment_are_one(tmp_path):
+    run = Launch(tmp_path, 'stop+wait', 'stop+wait').ready()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as by systemd, or from a closed terminal
+        run.process.send_signal(number)
+    code, error = run.end()
+    first = run.signals()[0]
+    assert run.signals() == [first, first]  # SIGHUP, if both are there when they are asked for
+    assert code == 128 + signal.Signals[first] and error.count('waiting at most') == 1
 
 
 def test_launch__kills_what_outlasts_the_grace(tmp_path):

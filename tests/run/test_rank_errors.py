@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import signal
+import time
 
 import pytest
 
 from mae_transfer.compat.distributed import MissingProcessError
 from mae_transfer.processes.launcher import ERROR_FILE, LAUNCHER_PID, has_own_launcher
+from mae_transfer.processes.signal_watch import RunStopped
 from mae_transfer.run import rank_errors
 from mae_transfer.run.errors import run_tool
 
@@ -70,6 +73,22 @@ def test_run_tool__alone_keeps_the_traceback_of_a_bug():
         run_tool(fail(ZeroDivisionError('boom')))
     names = [entry.name for entry in caught.traceback]
     assert names.count('run_tool') == 1 and 'end_with_error' not in names
+
+
+def test_run_tool__a_signal_that_others_take_for_an_error_stays_one(capfd):
+    """MMEngine takes whatever ends the formatting of a config for a wrong one."""
+
+    def tool() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(5)
+        except BaseException:
+            raise SyntaxError('Failed to format the config file') from None
+
+    with pytest.raises(RunStopped) as stop:
+        run_tool(tool)
+    assert stop.value.code == 128 + signal.SIGUSR1 and stop.value.__suppress_context__
+    assert capfd.readouterr().err == 'stopped by SIGUSR1\n'
 
 
 def test_run_tool__ends_at_once_when_it_has_joined_others(monkeypatch, capfd):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from mae_transfer.run.replay import replay_lines, replay_step
 from tests.support.spoilt_steps import build, spoilt_config
@@ -49,13 +50,23 @@ def test_replay__takes_other_weights(tmp_path):
     """Those of the step were not finite; others may not fail."""
     folder = kept_step(tmp_path / 'a', steps=[5], kind='weights')
     good = json.loads((folder / 'incident.json').read_text())['last_good']
-    for weights in (None, good):
+    for weights in (None, good, str(tmp_path / 'a')):
         replay = replay_step(folder, weights)
-        assert replay.weights == good
+        assert replay.weights == (weights or good)
         assert not replay.reproduced
-    (folder / 'incident.json').write_text(json.dumps(dict(last_good=None)))
-    with pytest.raises(ValueError, match='give some with --weights'):
+    (folder / 'incident.json').write_text(json.dumps(dict(last_good='gone.pth')))
+    with pytest.raises(ValueError, match="and 'gone.pth', the last good checkpoint, is gone: give"):
         replay_step(folder)
+    (folder / 'incident.json').write_text(json.dumps(dict(last_good=None)))
+    with pytest.raises(ValueError, match='not finite: give some with --weights'):
+        replay_step(folder)
+
+
+def test_replay__refuses_weights_of_another_model(tmp_path):
+    folder = kept_step(tmp_path / 'a', points=[5])
+    torch.save(dict(state_dict={'other.weight': torch.zeros(2)}), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='1 left over .other.weight.: these weights do not fit'):
+        replay_step(folder, str(tmp_path / 'other.pth'))
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,30 @@ def test_train__overwrites_nothing_if_it_cannot_start(cfg, tmp_path, capsys):
     assert '--overwrite: removed' in capsys.readouterr().out
 
 
+def test_train__a_slurm_job_started_anew_goes_on_with_its_own_run_alone(
+    cfg, tmp_path, capsys, monkeypatch
+):
+    """Its command replaces the run of another; it may be stopped before it has done so."""
+    train(cfg, iters=2)
+    for name, value in (('SLURM_JOB_ID', '7'), ('SLURM_RESTART_COUNT', '1')):
+        monkeypatch.setenv(name, value)
+    capsys.readouterr()
+    train(cfg, iters=1, overwrite=True, resume='latest')
+    printed = capsys.readouterr().out
+    assert 'removed' in printed and 'resuming' not in printed
+    assert [path.name for path in Path(cfg.work_dir).glob('*.pth')] == ['iter_1.pth']
+    monkeypatch.setenv('SLURM_RESTART_COUNT', '2')
+    train(cfg, iters=2, overwrite=True, resume='latest')
+    printed = capsys.readouterr().out
+    assert 'removed' not in printed and 'resuming from' in printed
+    monkeypatch.setenv('SLURM_JOB_ID', '8')
+    train(cfg, iters=1, overwrite=True, resume='latest')
+    assert 'resuming' not in capsys.readouterr().out
+    monkeypatch.delenv('SLURM_JOB_ID')
+    with pytest.raises(ValueError, match='contradict'):
+        train(cfg, overwrite=True, resume='latest')
+
+
 def test_train__reads_true_as_the_latest_checkpoint_and_refuses_one_pattern(cfg, tmp_path, capsys):
     cfg.default_hooks.checkpoint.interval, cfg.log_level = 3, 'INFO'
     train(cfg)

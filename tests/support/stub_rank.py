@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
-LAUNCHER = Path(__file__).resolve().parents[2] / 'mae_transfer' / 'compat' / 'launcher.py'
+LAUNCHER = Path(__file__).resolve().parents[2] / 'mae_transfer' / 'processes' / 'launcher.py'
 
 
 def main() -> None:

@@ -285,7 +285,7 @@ def test_slurm_job__resumes_when_it_starts_again(tmp_path, cluster):
     (tmp_path / 'go').touch()
     process = slurm_job(tmp_path, cluster | {'SLURM_RESTART_COUNT': '1'}, '--overwrite', '--amp')
     assert process.wait(timeout=10) == 7
-    assert (tmp_path / 'srun.txt').read_text().strip().endswith('train.py c.py --amp --resume')
+    assert (tmp_path / 'srun.txt').read_text().strip().endswith('--overwrite --amp --resume')
     assert not (tmp_path / 'scontrol.txt').exists()
 
 

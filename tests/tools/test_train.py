@@ -98,6 +98,7 @@ def test_train__counts_steps_as_mmdetections_own_tool(run_main, tmp_path, coco_f
     ours, theirs = _scalars(tmp_path / 'ours'), _scalars(tmp_path / 'theirs')
     assert len(ours) == len(theirs) == 3
     for key in ('lr', 'loss', 'iter'):
-        assert [line.get(key) for line in ours] == [line.get(key) for line in theirs]
+        assert [line[key] for line in ours] == [line[key] for line in theirs]
+    assert all(line['grad_norm'] > 0 for line in ours)  # theirs have it only with clipping
     names = [{p.name for p in (tmp_path / run).glob('iter_*')} for run in ('ours', 'theirs')]
     assert names[0] == names[1] == {'iter_1.pth', 'iter_2.pth', 'iter_3.pth'}
