@@ -49,7 +49,7 @@ SEGMENT = 'segmentation/upernet_vit-base-p16_mae-pre_8xb2-amp-160k_ade20k-512x51
 
 WORKERS_2 = dict(train_dataloader__num_workers=2)
 WORKERS_4 = dict(train_dataloader__num_workers=4)
-NOT_VALIDATED = dict(  # an untrained detector's validation takes minutes
+UNVALIDATED = dict(  # an untrained detector's validation takes minutes
     WORKERS_2, val_cfg=None, val_dataloader=None, val_evaluator=None,
 )  # fmt: skip
 PERSISTENT = dict(WORKERS_2, train_dataloader__persistent_workers=True)
@@ -86,10 +86,10 @@ SETUPS = {
         17, dict(epochs=2),
     ),
     'linear probe, LARS': (PROBE, WORKERS_2, 7, dict(epochs=2)),
-    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, NOT_VALIDATED, 3, dict(iters=6)),
-    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, NOT_VALIDATED, 3, dict(epochs=1)),
+    'Mask R-CNN, iterations, large-scale jitter': (DETECT_ITERS, UNVALIDATED, 3, dict(iters=6)),
+    'Mask R-CNN, epochs, batches by aspect ratio': (DETECT_EPOCHS, UNVALIDATED, 3, dict(epochs=1)),
     'Mask R-CNN, iterations, batches by aspect ratio': (
-        DETECT_EPOCHS, NOT_VALIDATED, 13, dict(iters=16),
+        DETECT_EPOCHS, UNVALIDATED, 13, dict(iters=16),
     ),
     'UperNet, photometric distortion, dropout, validation on the way': (
         SEGMENT, dict(WORKERS_2, train_cfg__val_interval=40_000), 5, dict(iters=11),
