@@ -5,10 +5,11 @@ whose worker has died fails in the middle of its step.
 """
 
 import gc
+import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from torch.utils.data import DataLoader
@@ -36,15 +37,21 @@ def _start_worker(former: Callable[[int], None] | None, worker_id: int) -> None:
         former(worker_id)
 
 
-def end_workers() -> None:
-    """End the workers of all data loaders of this process, which is about to end.
+def end_workers(others: Collection[int] = ()) -> None:
+    """End the workers of the data loaders of a run, which is over.
 
     When Python collects a loader and its runner together, the queues may go first: the workers are
     then not told, and PyTorch waits five seconds for each of them.
+
+    Args:
+        others: Process ids of child processes that belong to others and go on.
     """
+    if {child.pid for child in multiprocessing.active_children()} <= set(others):
+        return
     for thing in gc.get_objects():
         if issubclass(type(thing), _MultiProcessingDataLoaderIter):
-            thing._shutdown_workers()
+            if not any(worker.pid in others for worker in thing._workers):
+                thing._shutdown_workers()
 
 
 def leave_signals_to_parent() -> None:

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable
 
 from mae_transfer.closest import closest
-from mae_transfer.processes.data_workers import end_workers
 from mae_transfer.processes.signal_watch import RunStopped, start_watch, stop_watch
 from mae_transfer.run.disk import DiskError, write_error
 from mae_transfer.run.framework import registries
@@ -35,7 +34,6 @@ def run_tool(tool: Callable[[], object], debug: bool = False) -> None:
         end_with_error(error, None if debug else user_sentence(error))
         raise
     finally:
-        end_workers()
         stop_processes()
         stop_watch()
 

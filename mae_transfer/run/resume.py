@@ -62,7 +62,7 @@ class ResumedOptionsHook(Hook):
         if not (getattr(runner, '_resume', False) or self.trains) or 'iter' not in meta:
             return
         file = str(getattr(runner, '_load_from', None) or 'the checkpoint')
-        check_run_state(checkpoint, file)
+        check_run_state(checkpoint, file)  # what is compared and changed here has to be there
         old = meta.get(KEY)
         if self.facts is None or self.fresh is None or not self._is_known(old):
             self.told = [

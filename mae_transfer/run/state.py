@@ -1,6 +1,7 @@
 """Restores the state of the process after a run."""
 
 import gc
+import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 from mmengine.visualization import Visualizer
 
+from mae_transfer.processes.data_workers import end_workers
 from mae_transfer.processes.signal_watch import active_watch, stop_watch
 from mae_transfer.run.processes import has_process_group, stop_processes
 
@@ -20,13 +22,14 @@ def restored_state() -> Iterator[None]:
 
     This covers MMEngine's global objects (default scope, message hub, logger, visualizer: a run of
     the same name in the same second would reuse those of the first), environment variables, the
-    process group, cuDNN's settings, and what signals do. Random states are not restored: they
-    advance as in any training.
+    process group, cuDNN's settings, and what signals do. The data workers of the run end. Random
+    states are not restored: they advance as in any training.
     """
     managed = {cls: dict(cls._instance_dict) for cls in _managers()}
     environment = dict(os.environ)
     cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
     joined = has_process_group()
+    children = {child.pid for child in multiprocessing.active_children() if child.pid}
     watch = active_watch()
     failed = True
     try:
@@ -36,6 +39,7 @@ def restored_state() -> Iterator[None]:
         failed = False
         raise
     finally:
+        end_workers(children)
         if watch is None:
             stop_watch()
         else:

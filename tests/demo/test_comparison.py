@@ -42,6 +42,7 @@ def in_this_process(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings('ignore:this run is not in the main thread')
 def test_comparison__pretrain_transfer_evaluate_draw(tmp_path, starts, in_this_process):
     plan = Plan(tmp_path / 'run', starts, seeds=[3], jobs=1, pictures=1)
     records = StepRunner(plan).run()

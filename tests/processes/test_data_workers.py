@@ -51,10 +51,13 @@ def test_protect_workers__the_parent_ends_them():
     del batches
 
 
-def test_end_workers__at_once_and_all():
+def test_end_workers__at_once_and_those_of_others_when_asked():
     loaders = [DataLoader(Pids(), num_workers=2) for _ in range(2)]
     iterators = [iter(loader) for loader in loaders]
     workers = [worker for batches in iterators for worker in batches._workers]
+    first = [worker.pid for worker in workers[:2]]
+    end_workers(others=first)
+    assert [worker.exitcode for worker in workers] == [None, None, 0, 0]
     end_workers()
     assert [worker.exitcode for worker in workers] == [0] * 4
 
