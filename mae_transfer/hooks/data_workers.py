@@ -40,11 +40,17 @@ def end_workers() -> None:
     """End the workers of all data loaders of this process, which is about to end.
 
     When Python collects a loader and its runner together, the queues may go first: the workers are
-    then not told, and PyTorch waits five seconds for each of them.
+    then not told, and PyTorch waits five seconds for each of them. A worker that a signal has ended
+    before, as Ctrl-C does where nothing protects it, is no error any more.
     """
+    in_main = threading.current_thread() is threading.main_thread()
+    noticed = in_main and hasattr(signal, 'SIGCHLD')  # PyTorch raises the error from its handler
+    former = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if noticed else None
     for thing in gc.get_objects():
         if issubclass(type(thing), _MultiProcessingDataLoaderIter):
             thing._shutdown_workers()
+    if former is not None:
+        signal.signal(signal.SIGCHLD, former)
 
 
 def leave_signals_to_parent() -> None:
