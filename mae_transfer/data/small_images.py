@@ -37,9 +37,10 @@ class SmallImages(BaseDataset):
     - or ``{data_prefix}/<class>/*.png``; labels follow the sorted names of the folders, which for
       CIFAR-10 gives the labels of the archive.
 
-    A sample has ``img`` (H, W, 3), RGB, uint8, ``gt_label`` and, of a folder, ``img_path``: pipelines
-    need no loading step, and preprocessors no change of channels. A picture of a folder that cannot be read is an error
-    when it is drawn, as in the data sets that open a file for each draw.
+    A sample has ``img`` (H, W, 3), RGB, uint8, ``gt_label`` and, of a folder, ``img_path``:
+    pipelines need no loading step, and preprocessors no change of channels. A picture of a folder
+    that cannot be read is an error when it is drawn, as in the data sets that open a file for each
+    draw.
 
     Attributes:
         unreadable: Pictures of a folder that cannot be read -> why.
