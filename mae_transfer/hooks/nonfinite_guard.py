@@ -110,7 +110,11 @@ class NonFiniteGuardHook(Hook):
         self._steps = FiniteSteps(wrapper, lambda outcome: self._learn(runner, outcome), defer)
 
     def after_train(self, runner: Runner) -> None:
-        """Stop to watch; sum up what was skipped."""
+        """Stop to watch; sum up what was skipped.
+
+        Raises:
+            NonFiniteRunError: The run would end with weights that are not finite.
+        """
         if self._steps is None:
             return
         self._steps.settle()
@@ -120,6 +124,20 @@ class NonFiniteGuardHook(Hook):
                 f'steps of this run that were skipped, as they were not finite: '
                 f'{len(self.skipped)} (iteration {first_few(self.skipped)}); returns to an earlier '
                 f'checkpoint: {self.rollbacks}'
+            )
+        self._check_weights(runner)
+
+    def _check_weights(self, runner: Runner) -> None:
+        """Refuse the weights of a last step after which no loss was computed any more."""
+        model = bare_model(runner)
+        wrong = next(filter(None, all_gather_object(nonfinite_weight(model))), None)
+        if wrong:
+            good = _last_good(runner)
+            kept = f'the last good checkpoint is {good}' if good else 'there is no good checkpoint'
+            raise NonFiniteRunError(
+                f'the run ended at iteration {runner.iter} with weights that are not finite, the '
+                f'first of them is {wrong}; {kept}; try a lower learning '
+                'rate, optim_wrapper.clip_grad or float32'
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

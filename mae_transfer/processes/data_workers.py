@@ -41,17 +41,25 @@ def end_workers(others: Collection[int] = ()) -> None:
     """End the workers of the data loaders of a run, which is over.
 
     When Python collects a loader and its runner together, the queues may go first: the workers are
-    then not told, and PyTorch waits five seconds for each of them.
+    then not told, and PyTorch waits five seconds for each of them. A worker that a signal has ended
+    before, as Ctrl-C does where nothing protects it, is no error any more.
 
     Args:
         others: Process ids of child processes that belong to others and go on.
     """
     if {child.pid for child in multiprocessing.active_children()} <= set(others):
         return
-    for thing in gc.get_objects():
-        if issubclass(type(thing), _MultiProcessingDataLoaderIter):
-            if not any(worker.pid in others for worker in thing._workers):
-                thing._shutdown_workers()
+    in_main = threading.current_thread() is threading.main_thread()
+    noticed = in_main and hasattr(signal, 'SIGCHLD')  # PyTorch raises the error from its handler
+    former = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if noticed else None
+    try:
+        for thing in gc.get_objects():
+            if issubclass(type(thing), _MultiProcessingDataLoaderIter):
+                if not any(worker.pid in others for worker in thing._workers):
+                    thing._shutdown_workers()
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGCHLD, former)
 
 
 def leave_signals_to_parent() -> None:

@@ -311,9 +311,12 @@ def wait_for(
             settle = settle_s if stopped_by is None else SETTLE_AFTER_SIGNAL_S
             first = min(rank.ended for rank in ranks if rank.failed())
             deadline = min(deadline, time.monotonic() + max(0.0, first + settle - time.time()))
+        elif stopped := [rank.ended for rank in ranks if rank.code]:  # one alone got a signal
+            left = max(0.0, min(stopped) + SETTLE_AFTER_SIGNAL_S - time.time())
+            deadline = min(deadline, time.monotonic() + left)
         if time.monotonic() >= deadline:
             late = kill(ranks)
-            if stopped_by is not None and not any(rank.failed() for rank in ranks):
+            if stopped_by is not None and time.monotonic() >= stopped_at + grace_s:
                 name = signal.Signals(stopped_by).name
                 say(f'error: {named(late)} did not end within {grace_s:g} s of {name}: killed')
                 return 128 + signal.SIGKILL
@@ -389,6 +392,9 @@ def result(ranks: list[Rank], stopped_by: int | None) -> int:
         (failure_of(rank) for rank in ranks if rank.failed()),
         key=lambda failure: (failure.role == 'consequence', failure.when),
     )
+    stopped = [rank.code for rank in ranks if rank.code and rank.code in ORDERLY]
+    if stopped and all(failure.role == 'consequence' for failure in failures):
+        return stopped[0]
     if failures:
         first, *others = failures
         code = first.rank.code or 0

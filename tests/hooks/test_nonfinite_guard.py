@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 
 from mae_transfer.hooks import NonFiniteGuardHook, nonfinite_guard
@@ -34,6 +35,14 @@ def assert_finite_checkpoints(work_dir: Path) -> None:
     for path in paths:
         weights = torch.load(path, weights_only=False)['state_dict']
         assert all(value.isfinite().all() for value in weights.values())
+
+
+class SpoilsTheLastStep(Hook):
+    """Leaves weights that are not finite behind."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == runner.max_iters:
+            next(runner.model.parameters()).data.fill_(math.inf)
 
 
 def test_run__skips_a_picture_that_is_not_finite_and_names_it(tmp_path):
@@ -142,6 +151,23 @@ def test_run__with_a_huge_learning_rate_stops_and_keeps_what_is_good(tmp_path):
     runner, _ = build(cfg)
     with pytest.raises(NonFiniteRunError, match='lower learning rate'):
         runner.train()
+
+
+def test_run__that_ends_with_weights_that_are_not_finite_is_an_error(tmp_path):
+    """No step follows whose loss could tell."""
+    cfg = spoilt_config(tmp_path / 'a')
+    cfg.default_hooks.checkpoint.interval = 1
+    runner, _ = build(cfg)
+    runner.register_hook(SpoilsTheLastStep(), priority='LOW')
+    last = runner.max_iters
+    with pytest.raises(
+        NonFiniteRunError, match=f'ended at iteration {last} with weights'
+    ) as caught:
+        runner.train()
+    assert f'the last good checkpoint is {tmp_path / "a" / f"iter_{last - 1}.pth"}' in str(
+        caught.value
+    )
+    assert not (tmp_path / 'a' / f'iter_{last}.pth').exists()
 
 
 def test_run__without_a_checkpoint_stops_at_once(tmp_path):

@@ -67,3 +67,20 @@ def test_protect_workers__nothing_to_do_without_workers():
     protect_workers(loader)
     assert loader.worker_init_fn is None
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_end_workers__one_that_a_signal_has_ended_is_no_error(monkeypatch):
+    loader = DataLoader(Pids(), num_workers=1)
+    batches = iter(loader)
+    pid = int(next(batches)[0, 0])
+    handler = signal.getsignal(signal.SIGCHLD)
+
+    def look() -> list:
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)  # until this process is told
+        return [batches]
+
+    monkeypatch.setattr('mae_transfer.processes.data_workers.gc.get_objects', look)
+    end_workers()
+    assert not os.path.exists(f'/proc/{pid}')
+    assert signal.getsignal(signal.SIGCHLD) == handler

@@ -1,10 +1,13 @@
 """The launcher of several processes: signals, failures and what is left, with stub processes."""
 
+import os
 import runpy
 import signal
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,33 @@ def test_launch__signals_of_one_moment_are_one(tmp_path):
     first = run.signals()[0]
     assert run.signals() == [first, first]  # SIGHUP, if both are there when they are asked for
     assert code == 128 + signal.Signals[first] and error.count('waiting at most') == 1
+
+
+def test_launch__a_signal_to_one_process_ends_all(tmp_path):
+    """Before they train, they have not agreed on what to do, and lose or wait for the one."""
+    run = Launch(tmp_path, 'stop+wait', 'lost:gone+later:0.5+exit:1').ready()
+    os.kill(int((tmp_path / '0.pids').read_text()), signal.SIGTERM)
+    assert run.end() == (143, '')
+
+
+def test_launch__does_not_wait_for_long_for_those_that_have_got_no_signal():
+    launch = runpy.run_path(str(LAUNCH))
+    launch['wait_for'].__globals__['SETTLE_AFTER_SIGNAL_S'] = 0.1
+    codes = ('import sys; sys.exit(138)', 'import time; time.sleep(60)')
+    ranks = [
+        launch['Rank'](
+            number,
+            subprocess.Popen([sys.executable, '-c', code], start_new_session=True),
+            Path('nowhere'),
+        )
+        for number, code in enumerate(codes)
+    ]
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        assert launch['wait_for'](ranks, {signal.SIGCHLD}, 60.0, 60.0) == 138
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+    assert ranks[1].killed
 
 
 def test_launch__kills_what_outlasts_the_grace(tmp_path):
