@@ -271,6 +271,7 @@ class NonFiniteGuardHook(Hook):
     def _choose_end(self, runner: Runner) -> Exception:
         """Choose between going back and stopping."""
         good, loop = self._good, runner.train_loop
+        row = f'{self.in_row} step{"" if self.in_row == 1 else "s"} in a row'
         if good is None:
             reason = 'there is no good checkpoint of this run yet to go back to'
         elif not isinstance(loop, OWN_LOOPS):
@@ -281,14 +282,15 @@ class NonFiniteGuardHook(Hook):
             self.rollbacks += 1
             self._saved = False
             runner.logger.warning(
-                f'{self.in_row} steps in a row were skipped, up to iteration {self.skipped[-1]}: '
+                f'{row} {"was" if self.in_row == 1 else "were"} skipped, up to iteration '
+                f'{self.skipped[-1]}: '
                 f'the run goes back to {good} and draws its data in another order '
                 f'({self.rollbacks} of at most {self.max_rollbacks} times)'
             )
             return RollBack(good)
         return NonFiniteRunError(
             f'the run stopped at iteration {self.skipped[-1]}: its loss or gradient was not finite '
-            f'in {self.in_row} steps in a row and in {len(self.skipped)} altogether (iteration '
+            f'in {row} and in {len(self.skipped)} altogether (iteration '
             f'{first_few(self.skipped)}), and {reason}; look at the steps kept in '
             f'{Path(runner.work_dir, FOLDER)} with tools/replay.py, or try a lower learning rate, '
             'optim_wrapper.clip_grad or float32'

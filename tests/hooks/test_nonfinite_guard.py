@@ -119,6 +119,13 @@ def test_run__goes_back_after_three_skipped_steps_in_a_row(tmp_path):
     assert_finite_checkpoints(tmp_path / 'a')
 
 
+def test_run__may_be_told_to_go_back_after_a_single_step(tmp_path):
+    cfg = spoilt_config(tmp_path / 'a', after=4)
+    cfg.default_hooks.nonfinite.update(max_in_row=1, max_rollbacks=0)
+    with pytest.raises(NonFiniteRunError, match='not finite in 1 step in a row and in 1 altoge'):
+        build(cfg)[0].train()
+
+
 def test_run__stops_after_it_went_back_three_times(tmp_path):
     runner, warnings = build(spoilt_config(tmp_path / 'a', after=4))
     with pytest.raises(NonFiniteRunError) as caught:
