@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import warnings
+from typing import Any
 
 # A time limit or preemption, Ctrl-C, an announced time limit, a closed terminal.
 SIGNALS = tuple(
@@ -67,6 +68,7 @@ class SignalWatch:
         self.noted = 0
         self.at_once = True
         self._pid = os.getpid()
+        self._at_child: Any = None  # the handler of ended children, once it is put aside
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
         self._former = {
             number: handler
@@ -84,6 +86,8 @@ class SignalWatch:
     def stop(self) -> None:
         """Restore the former handlers."""
         signal.set_wakeup_fd(self._former_fd)
+        if self._at_child is not None:
+            signal.signal(signal.SIGCHLD, self._at_child)
         for number, handler in self._former.items():
             if signal.getsignal(number) == self._handle:  # nobody has replaced ours
                 signal.signal(number, handler)
@@ -100,6 +104,8 @@ class SignalWatch:
         if self.at_once:
             sentence = f'stopped by {name_of(number)}'
             print(sentence, file=sys.stderr, flush=True)
+            if hasattr(signal, 'SIGCHLD'):  # PyTorch's handler: data workers may have got it, too
+                self._at_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             raise RunStopped(number, sentence)
 
     def _read(self) -> None:

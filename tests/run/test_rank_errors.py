@@ -75,20 +75,26 @@ def test_run_tool__alone_keeps_the_traceback_of_a_bug():
     assert names.count('run_tool') == 1 and 'end_with_error' not in names
 
 
-def test_run_tool__a_signal_that_others_take_for_an_error_stays_one(capfd):
+def test_run_tool__a_signal_that_others_take_for_an_error_stays_one(capfd, monkeypatch):
     """MMEngine takes whatever ends the formatting of a config for a wrong one."""
+    monkeypatch.setattr(signal, 'SIGCHLD', signal.SIGURG)  # as PyTorch's, that fails at any worker
+    before = signal.signal(signal.SIGURG, lambda number, frame: 1 / 0)
+    seen = []
 
     def tool() -> None:
         try:
             os.kill(os.getpid(), signal.SIGUSR1)
             time.sleep(5)
         except BaseException:
+            seen.append(signal.getsignal(signal.SIGURG))
             raise SyntaxError('Failed to format the config file') from None
 
     with pytest.raises(RunStopped) as stop:
         run_tool(tool)
     assert stop.value.code == 128 + signal.SIGUSR1 and stop.value.__suppress_context__
     assert capfd.readouterr().err == 'stopped by SIGUSR1\n'
+    assert signal.signal(signal.SIGURG, before) not in (signal.SIG_DFL, None)
+    assert seen == [signal.SIG_DFL]
 
 
 def test_run_tool__ends_at_once_when_it_has_joined_others(monkeypatch, capfd):
