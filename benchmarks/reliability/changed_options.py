@@ -289,7 +289,7 @@ def data() -> Iterator[Trial]:
     yield Trial(
         'the same pictures at another place',
         {f'{loader}.dataset.data_root': 'tests'},
-        [],
+        [r"data_root 'configs' -> 'tests'"],
         before={f'{loader}.dataset.data_root': 'configs'},
     )
     yield Trial(

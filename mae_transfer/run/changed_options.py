@@ -1,7 +1,6 @@
 """Compares the facts of a checkpoint with those of the run that resumes it, in sentences."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from mae_transfer.run.learning_rate import Batch
 from mae_transfer.run.plain_data import Plain, differences, in_words
@@ -94,15 +93,11 @@ def tell_changes(old: Plain, new: Plain, iteration: int, rate: float | None) -> 
 
 
 def _config_changes(old: Plain, new: Plain) -> Iterator[Change]:
-    """Walk the options that changed, without those that are compared as built.
-
-    Files and folders may have moved: the same name at another place is the same.
-    """
+    """Walk the options that changed, without those that are compared as built."""
     for key, was, now in differences(old['config'], new['config']):
         names = key.split('.')
-        moved = isinstance(was, str) and isinstance(now, str) and Path(was).name == Path(now).name
         built = any(f'{key}.'.startswith(f'{other}.') for other in BUILT)
-        if built or moved or 'init_cfg' in names or names[-1] == 'data_root':
+        if built or 'init_cfg' in names:
             continue
         if key.startswith('optim_wrapper.optimizer.'):  # what is not set has a default
             was, now = (

@@ -49,7 +49,10 @@ def changed(facts, **changes):
                 config__train_dataloader__dataset__data_root='b',
                 config__train_dataloader__dataset__ann_file='b/train.json',
             ),
-            [],
+            [
+                "train_dataloader.dataset.data_root 'a' -> 'b'",
+                "train_dataloader.dataset.ann_file 'a/train.json' -> 'b/train.json'",
+            ],
         ),
         (
             dict(config__train_dataloader__dataset__ann_file='a/all.json', data__samples=12),
