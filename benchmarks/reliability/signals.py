@@ -145,7 +145,10 @@ def run_process(cfg: dict, options: dict, environment: dict[str, str], output: s
     """Train as tools/train.py does, in a session of its own."""
     os.setsid()
     with open(output, 'w') as stream:  # by another process, as limits of files are this one's
-        writer = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=stream)
+        # of its own group, which is not signaled
+        writer = subprocess.Popen(
+            ['cat'], stdin=subprocess.PIPE, stdout=stream, preexec_fn=os.setpgrp
+        )
     assert writer.stdin is not None, 'it is a pipe'
     os.dup2(writer.stdin.fileno(), 1)
     os.dup2(writer.stdin.fileno(), 2)
