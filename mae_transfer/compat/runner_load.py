@@ -60,12 +60,22 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {filename!r}')
     content = read_content(path, allowed=allowed_objects(), map_location=map_location)
+    _check_kinds(path, content)
     guard_config_texts(filename, content)
     keep_own_paths(path, content)
     if isinstance(content, dict) and SAFETENSORS_HEADER in content:
         texts = content.pop(SAFETENSORS_HEADER)
         return {'state_dict': content, SAFETENSORS_HEADER: texts}
     return content
+
+
+def _check_kinds(path: Path, content: Any) -> None:
+    """Refuse what hooks could not look into."""
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
+    meta = content.get('meta')
+    if not isinstance(meta, dict | None):
+        raise ValueError(f"{path} is no checkpoint: its entry 'meta' is a {type(meta).__name__}")
 
 
 def load_from_http(

@@ -74,9 +74,9 @@ def test_load_from_local__code_is_refused_and_not_run(tmp_path, bomb):
 
 
 def test_load_from_local__trusted(tmp_path, monkeypatch):
-    torch.save({'state_dict': TENSORS, 'meta': WritesAFile(tmp_path / 'w')}, tmp_path / 'x.pth')
+    torch.save({'state_dict': TENSORS, 'more': WritesAFile(tmp_path / 'w')}, tmp_path / 'x.pth')
     monkeypatch.setenv(TRUST_VARIABLE, '1')
-    load(tmp_path / 'x.pth')['meta'].close()
+    load(tmp_path / 'x.pth')['more'].close()
     assert (tmp_path / 'w').exists()
     monkeypatch.setenv(TRUST_VARIABLE, 'yes')
     with pytest.raises(ValueError, match="MAE_TRANSFER_TRUST_CHECKPOINT='yes': must be 1"):
@@ -186,3 +186,10 @@ def test_allowed_objects__names_are_unique():
     assert len(names) == len(set(names))
     with pytest.raises(pickle.UnpicklingError):
         runner_load._history_method(HistoryBuffer, '__globals__')
+
+
+@pytest.mark.parametrize('content', [3, [1, 2], torch.ones(2), {'state_dict': {}, 'meta': [1]}])
+def test_load_from_local__refuses_what_no_run_writes(content, tmp_path):
+    torch.save(content, tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='x.pth is no checkpoint: it'):
+        runner_load.load_from_local(str(tmp_path / 'x.pth'))

@@ -2,10 +2,12 @@
 
 import io
 import json
+import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
+from unittest import mock
 
 import torch
 from mmengine.config import Config
@@ -183,4 +185,6 @@ def print_end_of_rank(work_dir: str, changes: dict, spoil: dict) -> None:
     """Train on one of several ranks and print how it ended; see ``spoilt_config``."""
     cfg = spoilt_config(Path(work_dir), **spoil)
     cfg.merge_from_dict(changes)
-    print('END', json.dumps(run_to_end(cfg, 'pytorch')))
+    # An error would end this process at once, before it can print.
+    with mock.patch('mae_transfer.run.rank_errors.end_process', sys.exit):
+        print('END', json.dumps(run_to_end(cfg, 'pytorch')))
