@@ -4,8 +4,9 @@
 same, and errors are exceptions.
 """
 
+from mae_transfer.processes.signal_watch import RunStopped
 from mae_transfer.run.result import Run
 from mae_transfer.run.test import test
 from mae_transfer.run.train import train
 
-__all__ = ['Run', 'test', 'train']
+__all__ = ['Run', 'RunStopped', 'test', 'train']
