@@ -16,18 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
+import checkout  # noqa: F401  so that tests can be imported
 
-from tests.support.broken_pictures import (  # noqa: E402
+from tests.support.broken_pictures import (
     DAMAGES,
     MASK_DAMAGES,
     TASKS,
     break_files,
     write_data,
 )
-from tests.support.ranks import torchrun_variables  # noqa: E402
-from tests.support.tools import load_tool  # noqa: E402
+from tests.support.ranks import torchrun_variables
+from tests.support.tools import load_tool
 
 SERVER = multiprocessing.get_context('forkserver')
 SECONDS = 300

@@ -19,15 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import checkout  # noqa: F401  so that tests can be imported
+import torch
 
-import torch  # noqa: E402
-
-from mae_transfer.compat.distributed import init_process_group  # noqa: E402
-from mae_transfer.optim.schedule_ahead import FreshSchedule  # noqa: E402
-from tests.optim.test_schedule_ahead import build  # noqa: E402
-from tests.support.changed_runs import Seen, config, run  # noqa: E402
-from tests.support.ranks import run_ranks  # noqa: E402
+from mae_transfer.compat.distributed import init_process_group
+from mae_transfer.optim.schedule_ahead import FreshSchedule
+from tests.optim.test_schedule_ahead import build
+from tests.support.changed_runs import Seen, config, run
+from tests.support.ranks import run_ranks
 
 ITERATIONS = dict(type='AccumulatingIterTrainLoop', max_iters=12)
 EPOCHS = dict(type='AccumulatingEpochTrainLoop', max_epochs=6)  # of 8 steps

@@ -21,23 +21,20 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+import checkout  # noqa: F401  so that tests can be imported
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from mmengine.logging import HistoryBuffer  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
-
-from mae_transfer.checkpoints.files.finite import broken_content  # noqa: E402
-from mae_transfer.checkpoints.files.last_checkpoint import (  # noqa: E402
+from mae_transfer.checkpoints.files.finite import broken_content
+from mae_transfer.checkpoints.files.last_checkpoint import (
     POINTER,
     find_last_checkpoint,
 )
-from mae_transfer.compat.safe_load import read_content  # noqa: E402
-from tests.hooks.test_atomic_checkpoint import train_for_ever  # noqa: E402
-from tests.support.spoilt_checkpoints import (  # noqa: E402
+from mae_transfer.compat.safe_load import read_content
+from tests.hooks.test_atomic_checkpoint import train_for_ever
+from tests.support.spoilt_checkpoints import (
     SPOILT,
     doors,
     good_checkpoint,

@@ -21,10 +21,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from checkout import ROOT
 
-from tests.support.launches import (  # noqa: E402
+from tests.support.launches import (
     LAUNCH,
     STUB,
     Launch,
@@ -172,13 +171,7 @@ def refused(script: str, arguments: list[str], more: dict[str, str]) -> Row:
 def machines(folder: Callable[[], Path]) -> Iterator[Row]:
     """Two launchers, as on two machines."""
     for name in ('SIGTERM', 'SIGUSR1'):
-        place, number = folder(), signal.Signals[name]
-        shared = ('--nodes', '2', '--port', free_port())
-        nodes = [
-            Launch(place, *['stop+wait'] * 4, count=2, first=2 * node,
-                   options=(*shared, '--node-rank', str(node)))
-            for node in range(2)
-        ]  # fmt: skip
+        number, nodes = signal.Signals[name], Launch.of_two_machines(folder())
         for node in nodes:
             node.ready().send(number)
         codes = [node.end()[0] for node in nodes]

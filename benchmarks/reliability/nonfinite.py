@@ -12,7 +12,6 @@ alternating in one process.
 import argparse
 import json
 import logging
-import os
 import statistics
 import sys
 import tempfile
@@ -22,31 +21,25 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
-os.environ['PYTHONPATH'] = os.pathsep.join(
-    filter(None, [str(REPO), os.environ.get('PYTHONPATH', '')])
-)
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+import checkout  # noqa: F401  so that tests can be imported
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from torch import nn
 
-import torch  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.optim import OptimWrapper  # noqa: E402
-from torch import nn  # noqa: E402
-
-import mae_transfer  # noqa: E402, F401  before anything imports mmcv
-from mae_transfer.kept_steps.kept_step import keep_step  # noqa: E402
-from mae_transfer.layers.block import Block  # noqa: E402
-from mae_transfer.optim.finite_steps import FiniteSteps  # noqa: E402
-from mae_transfer.run.replay import replay_step  # noqa: E402
-from tests.configs_suite.tiny_data import make_ade, make_coco, make_imagenet  # noqa: E402
-from tests.support.ranks import run_ranks  # noqa: E402
-from tests.support.spoilt_steps import (  # noqa: E402
+import mae_transfer  # noqa: F401  before anything imports mmcv
+from mae_transfer.kept_steps.kept_step import keep_step
+from mae_transfer.layers.block import Block
+from mae_transfer.optim.finite_steps import FiniteSteps
+from mae_transfer.run.replay import replay_step
+from tests.configs_suite.tiny_data import make_ade, make_coco, make_imagenet
+from tests.support.ranks import run_ranks
+from tests.support.spoilt_steps import (
     print_end_of_rank,
     run_to_end,
     spoilt_config,
 )
-from tests.support.tools import CONFIGS  # noqa: E402
+from tests.support.tools import CONFIGS
 
 LOOP = {'train_cfg.type': 'AccumulatingIterTrainLoop'}
 NEVER = dict(steps=())

@@ -8,7 +8,6 @@ to a step, from which it is resumed. With words, only set-ups whose names contai
 
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -17,16 +16,11 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
-os.environ['PYTHONPATH'] = os.pathsep.join(
-    filter(None, [str(REPO), os.environ.get('PYTHONPATH', '')])
-)
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+import checkout  # noqa: F401  so that tests can be imported
 
-import mae_transfer  # noqa: E402, F401  before anything imports mmcv
-from tests.support.ranks import run_ranks  # noqa: E402
-from tests.support.resumed_runs import (  # noqa: E402
+import mae_transfer  # noqa: F401  before anything imports mmcv
+from tests.support.ranks import run_ranks
+from tests.support.resumed_runs import (
     largest_difference,
     print_losses_of_rank,
     recipe,

@@ -8,25 +8,21 @@ table has a data set that costs nothing, which shows the microseconds of a sampl
 """
 
 import logging
-import os
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+import checkout  # noqa: F401  so that tests can be imported
+from mmengine.runner import Runner
+from torch.utils.data import BatchSampler, DataLoader
 
-from mmengine.runner import Runner  # noqa: E402
-from torch.utils.data import BatchSampler, DataLoader  # noqa: E402
-
-import mae_transfer  # noqa: E402, F401  before anything imports mmcv
-from mae_transfer.data.draws import DrawnBatches, SeededDataset  # noqa: E402
-from tests.configs_suite.reading import load  # noqa: E402
-from tests.configs_suite.tiny_models import prepare_run  # noqa: E402
-from tests.support.resumed_runs import pictures_of  # noqa: E402
+import mae_transfer  # noqa: F401  before anything imports mmcv
+from mae_transfer.data.draws import DrawnBatches, SeededDataset
+from tests.configs_suite.reading import load
+from tests.configs_suite.tiny_models import prepare_run
+from tests.support.resumed_runs import pictures_of
 
 MAE = 'demo/mae_vit-demo-p8_1xb32-coslr-2000i_scenes-64x64.py'
 STEPS, WARM, BATCH, LEAST = 60, 10, 32, 0.98

@@ -23,19 +23,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from checkout import ROOT
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, METRICS
 
-from mmengine.config import Config  # noqa: E402
-from mmengine.evaluator import BaseMetric  # noqa: E402
-from mmengine.hooks import Hook  # noqa: E402
-from mmengine.registry import HOOKS, METRICS  # noqa: E402
-
-from mae_transfer.processes.signal_watch import SIGNALS  # noqa: E402
-from mae_transfer.run import train  # noqa: E402
-from mae_transfer.run.errors import run_tool  # noqa: E402
-from tests.support.least_squares import config  # noqa: E402
-from tests.support.ranks import SERVER, torchrun_variables  # noqa: E402
+from mae_transfer.processes.signal_watch import SIGNALS
+from mae_transfer.run import train
+from mae_transfer.run.errors import run_tool
+from tests.support.least_squares import config
+from tests.support.ranks import SERVER, torchrun_variables
 
 PATIENCE_S = 120.0  # for anything to happen
 LEFT_S = 3.0  # for the processes of a run to disappear after it

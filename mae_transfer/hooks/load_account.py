@@ -68,8 +68,6 @@ class LoadAccountHook(Hook):
         model = bare_model(runner)
         path = str(getattr(runner, '_load_from', None) or 'the checkpoint')
         resumed = bool(getattr(runner, '_resume', False))
-        if not isinstance(checkpoint, dict):
-            raise ValueError(f'{path} is no checkpoint: it holds a {type(checkpoint).__name__}')
         if resumed:
             check_run_state(checkpoint, path)
         _check_finite(model, checkpoint, path, resumed)

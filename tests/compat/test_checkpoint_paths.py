@@ -1,5 +1,7 @@
 """What a checkpoint says about other files, after it was read by MMEngine."""
 
+import copy
+
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
@@ -44,7 +46,9 @@ def test_keep_own_paths__steps(tmp_path, stated, expected):
 
 @pytest.mark.parametrize('content', [3, {}, {'message_hub': 3}, {'message_hub': {}}])
 def test_keep_own_paths__nothing_said(tmp_path, content):
+    before = copy.deepcopy(content)
     keep_own_paths(tmp_path / 'x.pth', content)
+    assert content == before
 
 
 def test_keep_own_paths__mmengines_hook_removes_no_file_of_others(tmp_path):

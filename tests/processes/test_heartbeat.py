@@ -263,3 +263,4 @@ def test_count_step__without_a_heartbeat_does_nothing(monkeypatch):
     monkeypatch.setattr(heartbeat, '_heartbeat', None)
     heartbeat.count_step()
     heartbeat.stop_heartbeat(failed=False)
+    assert heartbeat._heartbeat is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mae_transfer.processes import launcher
-from tests.support.launches import LAUNCH, Launch, free_port
+from tests.support.launches import LAUNCH, Launch
 from tests.support.tools import TOOLS
 
 
@@ -150,12 +150,7 @@ def test_launch__ends_well_only_if_all_do(tmp_path):
 
 
 def test_launch__two_machines_number_their_processes_on(tmp_path):
-    shared = ('--nodes', '2', '--port', free_port())
-    nodes = [
-        Launch(tmp_path, *['stop+wait'] * 4, count=2, first=2 * node,
-               options=(*shared, '--node-rank', str(node)))
-        for node in range(2)
-    ]  # fmt: skip
+    nodes = Launch.of_two_machines(tmp_path)
     for node in nodes:
         node.ready().send(signal.SIGTERM)
     assert [node.end()[0] for node in nodes] == [143, 143]

@@ -65,6 +65,16 @@ class Launch:
             env=plain_environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
+    @classmethod
+    def of_two_machines(cls, folder: Path) -> 'list[Launch]':
+        """Start a launcher of two processes for each of two machines, which are this one."""
+        shared = ('--nodes', '2', '--port', free_port())
+        return [
+            cls(folder, *['stop+wait'] * 4, count=2, first=2 * node,
+                options=(*shared, '--node-rank', str(node)))
+            for node in range(2)
+        ]  # fmt: skip
+
     def ready(self) -> 'Launch':
         """Wait until all processes do what they are to do."""
         files = [self.folder / f'{rank}.pids' for rank in self.ranks]
